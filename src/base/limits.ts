@@ -1,0 +1,114 @@
+/**
+ * Every limit and timer, each declared once: unit in the name, default, reason.
+ * Configuration, documentation and tests read these declarations; a number stands nowhere else.
+ */
+export interface Limit {
+  readonly unit: 'ms' | 'bytes' | 'count' | 'bytes/s'
+  readonly default: number
+  readonly reason: string
+}
+
+const limit = (unit: Limit['unit'], value: number, reason: string): Limit => ({
+  unit,
+  default: value,
+  reason,
+})
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+export const LIMITS = {
+  // -- XML: what one stanza may be
+  stanzaBytes: limit('bytes', 512 * KIB, 'Prosody s2s default; never below 10 000 (RFC 6120 §13.12)'),
+  preAuthStanzaBytes: limit('bytes', 10_000, 'RFC 6120 §13.12 floor; Prosody uses it too'),
+  stanzaDepth: limit('count', 64, 'no XEP needs more than about 20'),
+  preAuthStanzaDepth: limit('count', 8, 'negotiation elements are at most 4 deep'),
+  stanzaElements: limit('count', 10_000, 'Prosody allows 25 000'),
+  preAuthStanzaElements: limit('count', 32, 'ejabberd 26.04'),
+  elementAttributes: limit('count', 128, 'expat CVE-2026-45186: quadratic attribute checks elsewhere'),
+  elementNamespaces: limit('count', 32, 'namespace declarations on one element'),
+  nameBytes: limit('bytes', 1024, 'a JID part is at most 1023 bytes'),
+
+  // -- streams: how long each step may take
+  connectMs: limit('ms', 10_000, 'TCP, TLS and upgrade of one candidate'),
+  attemptMs: limit('ms', 60_000, 'all candidates of one dial'),
+  openMs: limit('ms', 5_000, 'upgrade to <open/>'),
+  negotiationMs: limit('ms', 30_000, '<open/> to authenticated; not extended by traffic'),
+  closeMs: limit('ms', 5_000, 'our <close/> to the peer’s (Prosody: 5 s)'),
+  pingIntervalMs: limit('ms', 25_000, 'below the 55 s of the strictest known HTTPS proxy, twice'),
+  pingJitterMs: limit('ms', 5_000, 'spreads pings of many streams'),
+  deadMs: limit('ms', 60_000, 'no byte at all for this long: the transport is dead'),
+  messageMs: limit('ms', 30_000, 'first to last byte of one message: no dribbling'),
+  saslAttempts: limit('count', 3, 'then policy-violation (RFC 6120 §6.4.5 allows 2 to 5)'),
+  pairStreams: limit('count', 8, 'inbound streams of one pair: two gateways and reconnects are normal'),
+
+  // -- buffers
+  sendHighWaterBytes: limit('bytes', 256 * KIB, 'above it the source is slowed'),
+  sendMaxBytes: limit('bytes', MIB, 'above it for sendMaxMs the stream ends'),
+  sendMaxMs: limit('ms', 60_000, 'a reader that takes nothing for this long is gone'),
+  inboundBytesPerSecond: limit(
+    'bytes/s',
+    MIB,
+    'sustained, per authenticated stream; reading pauses, nothing is dropped',
+  ),
+  inboundBurstBytes: limit('bytes', 4 * MIB, 'a MUC join or a roster of presences at once'),
+
+  // -- queue of a pair that has no stream yet
+  queueStanzas: limit('count', 1_000, 'PROTOCOL SZ-26'),
+  queueBytes: limit('bytes', 4 * MIB, 'SECURITY §4'),
+  queueAgeMs: limit('ms', 60_000, 'then bounced: a user waits no longer'),
+  retryMinMs: limit('ms', 1_000, 'full jitter from here'),
+  retryMaxMs: limit('ms', 300_000, 'to here (ejabberd: 300 s)'),
+  goodLifeMs: limit('ms', 60_000, 'a stream that lived this long earns an immediate first retry'),
+
+  // -- who may connect
+  connections: limit('count', 10_000, 'all inbound'),
+  unauthenticatedPerAddress: limit(
+    'count',
+    50,
+    'per IPv4 address or IPv6 /64; authenticated ones do not count',
+  ),
+  unauthenticatedTotal: limit('count', 1_000, 'oldest first out'),
+  newPerSecondPerAddress: limit('count', 20, 'sustained; Openfire’s figure'),
+  newBurstPerAddress: limit('count', 50, 'Openfire’s figure'),
+  pingsPerSecond: limit('count', 20, 'WebSocket pings received; more is a flood'),
+  fragments: limit('count', 64, 'WebSocket fragments a message; Prosody-based peers allow 8 or none'),
+
+  // -- HTTP front
+  httpHeaderBytes: limit('bytes', 8 * KIB, 'request head'),
+  httpHeaders: limit('count', 64, 'request header fields'),
+  httpHeadersMs: limit('ms', 5_000, 'to the end of the request head'),
+  httpBodyMs: limit('ms', 10_000, 'routes that take no body read none'),
+  tlsHandshakeMs: limit('ms', 10_000, 'Node’s default is 120 s'),
+  drainMs: limit('ms', 8_000, 'Cloud Run gives 10 s'),
+
+  // -- discovery
+  hostMetaBytes: limit('bytes', 64 * KIB, 'Synapse CVE-2021-21274'),
+  hostMetaMs: limit('ms', 5_000, 'whole fetch, redirects included'),
+  hostMetaRedirects: limit('count', 3, 'https only, each hop verified and vetted (DECISIONS 21)'),
+  hostMetaLinks: limit('count', 16, 'links kept of one document'),
+  hostMetaHeaderBytes: limit('bytes', 16 * KIB, 'response head'),
+  ttlMinMs: limit('ms', 60_000, 'clamp'),
+  ttlMaxMs: limit('ms', 86_400_000, 'clamp: one day; also how long a stale answer may serve'),
+  ttlDefaultMs: limit('ms', 3_600_000, 'XEP-0487 ttl missing or unreadable'),
+  negativeCacheMs: limit('ms', 300_000, 'after “nothing found”'),
+  discoveryCacheEntries: limit('count', 10_000, 'least recently used goes'),
+  discoveriesInFlight: limit('count', 64, 'all domains together'),
+  dnsMs: limit('ms', 5_000, 'one look-up'),
+  dnsTries: limit('count', 2, 'a lost datagram is not a missing name'),
+  addressesPerName: limit('count', 8, 'tried of one host'),
+  staggerMs: limit('ms', 250, 'RFC 8305 connection attempt delay'),
+
+  // -- identity
+  chainCertificates: limit('count', 10, 'presented'),
+  chainBytes: limit('bytes', 64 * KIB, 'presented; larger fails closed'),
+  pathSignatureChecks: limit('count', 200, 'bounds hostile path building'),
+} as const satisfies Record<string, Limit>
+
+export type LimitName = keyof typeof LIMITS
+export type Limits = { readonly [K in LimitName]: number }
+
+/** All defaults, as plain numbers. */
+export const defaultLimits: Limits = Object.freeze(
+  Object.fromEntries(Object.entries(LIMITS).map(([name, declaration]) => [name, declaration.default])),
+) as Limits

@@ -1,0 +1,87 @@
+/**
+ * Typed events. Rooms publish; logs, metrics, the demo and `check` subscribe. No room logs by itself.
+ * Events are for things that happen per connection or per failure, never per delivered stanza.
+ * Domains are text here because base knows no XMPP. `reason` is a stable identifier (see docs/ERRORS.md), `detail` a
+ * sentence for a person. Values that came from a peer are data: subscribers cut and escape them.
+ */
+export interface Events {
+  listening: { address: string; port: number }
+  /** refused before there was a stream: TLS, HTTP, limits */
+  'connection:refused': { address: string; reason: string; detail: string; status?: number }
+  'discovery:started': { domain: string }
+  'discovery:found': { domain: string; source: string; candidates: readonly string[]; ms: number }
+  'discovery:failed': { domain: string; reason: string; detail: string; ms: number }
+  'candidate:trying': { local: string; remote: string; url: string; source: string }
+  'candidate:connected': {
+    local: string
+    remote: string
+    url: string
+    address: string
+    tls: string
+    ms: number
+  }
+  'candidate:failed': { local: string; remote: string; url: string; reason: string; detail: string }
+  /** a peer's certificate was judged for a domain */
+  identity: {
+    role: StreamRole
+    domain: string
+    ok: boolean
+    /** which kind of name proved it, where ok */
+    via?: string
+    name?: string
+    reason?: string
+    detail?: string
+  }
+  'stream:open': StreamLabel & { id: string }
+  'stream:features': StreamLabel & { features: readonly string[] }
+  'stream:authenticating': StreamLabel & { mechanism: string }
+  'stream:established': StreamLabel & {
+    transport: string
+    /** e.g. 'TLSv1.3', or 'none' */
+    tls: string
+    authentication: 'sasl-external' | 'dialback'
+    /** the name and kind that proved the peer, for the log */
+    proof: string
+    setupMs: number
+  }
+  'stream:ended': StreamLabel & { established: boolean; reason: string; detail: string; lifeMs: number }
+  'stanza:bounced': { local: string; remote: string; condition: string; count: number; detail: string }
+  'certificate:loaded': { domain: string; notAfterMs: number; sha256: string }
+  'certificate:problem': { domain: string; reason: string; detail: string }
+  stopping: { deadlineMs: number }
+  stopped: { ms: number }
+}
+
+export type StreamRole = 'initiating' | 'receiving'
+
+export interface StreamLabel {
+  readonly role: StreamRole
+  /** one of our domains; '' while unknown */
+  readonly local: string
+  /** the peer's domain as claimed, or as proven once established; '' while unknown */
+  readonly remote: string
+  readonly address: string
+}
+
+export type EventName = keyof Events
+export type Event = { [K in EventName]: { readonly type: K } & Readonly<Events[K]> }[EventName]
+
+export class Observer {
+  readonly #subscribers = new Set<(event: Event) => void>()
+
+  publish(event: Event): void {
+    for (const subscriber of this.#subscribers) {
+      try {
+        subscriber(event)
+      } catch {
+        // A subscriber's defect must not reach the stream that published; it alone loses the event.
+      }
+    }
+  }
+
+  /** @returns a function that ends the subscription; idempotent */
+  subscribe(subscriber: (event: Event) => void): () => void {
+    this.#subscribers.add(subscriber)
+    return () => this.#subscribers.delete(subscriber)
+  }
+}

@@ -1,0 +1,1 @@
+export type { Candidate, Discovered, Discovery, Endpoint, Resolved, Resolver } from './candidate.ts'

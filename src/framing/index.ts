@@ -1,0 +1,1 @@
+export type { Codec, Decoded, Frame, OutgoingFrame, StreamHeader } from './frame.ts'

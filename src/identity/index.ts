@@ -1,0 +1,1 @@
+export type { IdentityReason, IdentityVerdict, ReferenceNames } from './verdict.ts'

@@ -1,0 +1,1 @@
+export type { EstablishedSession, Session, SessionHandler } from './session.ts'

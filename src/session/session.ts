@@ -1,0 +1,47 @@
+import type { StreamRole } from '../base/index.ts'
+import type { PeerLimits, PeerProof } from '../stream/index.ts'
+import type { TransportFacts } from '../transport/index.ts'
+import type { DomainPair, Failure, Stanza } from '../xmpp/index.ts'
+
+/** Who is told what a session does. Called synchronously, never re-entrantly from send or end. */
+export interface SessionHandler {
+  /** receiving: last word before it counts (streams of a pair, stopping); a failure ends the stream with it */
+  onEstablished(session: EstablishedSession): Failure | null
+  /** a stanza of the proven pair. A promise pauses reading of this session until it settles; order is kept. */
+  onStanza(stanza: Stanza, session: EstablishedSession): void | Promise<void>
+  /** send had returned false and there is room again */
+  onDrain(session: EstablishedSession): void
+  /**
+   * Exactly once, last, established or not.
+   * @param unconfirmed stanzas given to send of which nothing says that the peer has read them: oldest first. A pong to
+   * a ping sent behind them, or the peer's close in answer to ours, confirms. Empty after an orderly end.
+   * @param unconfirmedCount how many there are in truth; more than `unconfirmed` holds where memory bounded the window
+   */
+  onEnded(failure: Failure | null, unconfirmed: readonly Stanza[], unconfirmedCount: number): void
+}
+
+/** One stream over one transport: the only driver. Owns timers, liveness, backpressure and close. */
+export interface Session {
+  readonly role: StreamRole
+  readonly transport: TransportFacts
+  /** null until established */
+  readonly established: EstablishedSession | null
+  /** End in order: stream error where the failure has one, close, transport. Idempotent. onEnded follows. */
+  end(failure: Failure | null): void
+  /** End now. onEnded follows. */
+  abort(failure: Failure): void
+}
+
+export interface EstablishedSession extends Session {
+  readonly pair: DomainPair
+  readonly proof: PeerProof
+  readonly peerLimits: PeerLimits
+  readonly setupMs: number
+  /**
+   * Write a stanza (initiating side only: ST-19). The session has it from now on, whatever it returns.
+   * @returns false: above the high-water mark, wait for onDrain.
+   */
+  send(stanza: Stanza): boolean
+  /** stanzas confirmed as read by the peer so far */
+  confirmedCount(): number
+}

@@ -1,0 +1,68 @@
+import type { Decoded, OutgoingFrame } from '../framing/index.ts'
+import type { IdentityVerdict } from '../identity/index.ts'
+import type { Domain, DomainPair, Failure, Stanza } from '../xmpp/index.ts'
+import type { PeerProof } from './proof.ts'
+
+/** What a wire needs, as data; streams never ask which wire it is. */
+export interface TransportPolicy {
+  /** TLS protects the transport already */
+  readonly secure: boolean
+  /** what the peer is told and tells in limits and errors */
+  readonly name: 'websocket' | 'tcp'
+}
+
+export type StreamTimer =
+  /** header expected */
+  | 'open'
+  /** header seen to authenticated */
+  | 'negotiation'
+  /** our close to the peer's */
+  | 'close'
+
+export type StreamInput =
+  | Decoded
+  /** answer to need-identity */
+  | { readonly type: 'identity'; readonly verdict: IdentityVerdict }
+  | { readonly type: 'timeout'; readonly timer: StreamTimer }
+  /** end the stream in order; with a failure, by its stream error */
+  | { readonly type: 'end'; readonly failure: Failure | null }
+  | { readonly type: 'transport-closed'; readonly failure: Failure | null }
+
+export type StreamOutput =
+  | { readonly type: 'write'; readonly frame: OutgoingFrame }
+  /** null disarms */
+  | { readonly type: 'timer'; readonly timer: StreamTimer; readonly afterMs: number | null }
+  /** receiving: judge the peer's certificate for `claimed`; the machine waits for `identity` and takes nothing else */
+  | { readonly type: 'need-identity'; readonly claimed: Domain }
+  /** the next thing in each direction is a header */
+  | { readonly type: 'restart' }
+  /** for the observer: what happened, in the spec's words */
+  | { readonly type: 'progress'; readonly step: StreamProgress }
+  | {
+      readonly type: 'established'
+      readonly pair: DomainPair
+      readonly proof: PeerProof
+      readonly peerLimits: PeerLimits
+    }
+  /** only after established, only for the proven pair */
+  | { readonly type: 'stanza'; readonly stanza: Stanza }
+  /** close the transport now, with this RFC 6455 code */
+  | { readonly type: 'close-transport'; readonly code: 1000 | 1001 | 1008 | 1009; readonly reason: string }
+  /** exactly once, always last; null: ended in order */
+  | { readonly type: 'ended'; readonly failure: Failure | null }
+
+export type StreamProgress =
+  | {
+      readonly name: 'open'
+      readonly pair: { readonly local: string; readonly remote: string }
+      readonly id: string
+    }
+  | { readonly name: 'features'; readonly features: readonly string[] }
+  | { readonly name: 'authenticating'; readonly mechanism: 'EXTERNAL' }
+  | { readonly name: 'closing' }
+
+/** XEP-0478, as the peer advertised; null where it said nothing. */
+export interface PeerLimits {
+  readonly maxBytes: number | null
+  readonly idleSeconds: number | null
+}

@@ -1,0 +1,1 @@
+export type { CloseCode, TlsFacts, Transport, TransportFacts, TransportHandler } from './transport.ts'

@@ -1,0 +1,57 @@
+import type { NetworkFailure } from '../base/index.ts'
+
+/** What TLS said: facts, never a verdict. */
+export interface TlsFacts {
+  /** 'TLSv1.3' */
+  readonly protocol: string
+  readonly cipher: string
+  /** SNI: sent by us (initiating) or by the peer (receiving); '' for none */
+  readonly servername: string
+  /** the peer's certificates as DER, leaf first, as far as Node shows them; empty without a certificate */
+  readonly chain: readonly Uint8Array[]
+  /** Node's own word: 'authorized', an error code such as 'INVALID_PURPOSE', or 'none' without a certificate */
+  readonly nodeVerdict: string
+}
+
+export interface TransportFacts {
+  readonly kind: 'websocket' | 'tcp' | 'memory'
+  readonly remoteAddress: string
+  readonly remotePort: number
+  readonly tls: TlsFacts | null
+}
+
+export interface TransportHandler {
+  /** WebSocket: one whole text message. TCP: a chunk. The bytes are the handler's to keep. */
+  onMessage(bytes: Uint8Array): void
+  /** any sign of life, pongs and pings included */
+  onActivity(): void
+  /** `send` had returned false and the buffer has emptied below the low-water mark */
+  onDrain(): void
+  /** exactly once, last. null: the peer and we closed in order */
+  onClosed(failure: NetworkFailure | null): void
+}
+
+/** Codes of RFC 6455 §7.4 that we send (WS-48); other wires ignore them. */
+export type CloseCode = 1000 | 1001 | 1002 | 1003 | 1007 | 1008 | 1009 | 1011
+
+/** Moves messages; knows no XMPP. */
+export interface Transport {
+  readonly facts: TransportFacts
+  /** Must be called in the same turn in which the transport was handed over; nothing is read before. */
+  attach(handler: TransportHandler): void
+  /** @returns false when more than the high-water mark is buffered: stop until onDrain. Never throws; ignored after close. */
+  send(bytes: Uint8Array | string): boolean
+  /** bytes accepted by `send` that the kernel has not taken */
+  bufferedBytes(): number
+  /** stop and go on reading from the peer: backpressure. Idempotent. */
+  pause(): void
+  resume(): void
+  /** the largest message accepted from now on, in bytes */
+  setMaxMessageBytes(bytes: number): void
+  /** liveness probe; a wire without one answers by onActivity only when bytes arrive */
+  ping(): void
+  /** Orderly end: what was sent is flushed, then the wire's close. onClosed follows, within the close deadline. */
+  close(code: CloseCode, reason?: string): void
+  /** End at once. onClosed follows. */
+  abort(): void
+}

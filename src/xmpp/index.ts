@@ -1,0 +1,17 @@
+export * from './conditions.ts'
+export type { Domain, DomainPair } from './domain.ts'
+export {
+  describe,
+  type Failure,
+  type FailureId,
+  failureId,
+  type PeerFailure,
+  type RuleId,
+  toRetry,
+  toStanzaError,
+  toStreamError,
+  type Violation,
+} from './failure.ts'
+export type { Jid } from './jid.ts'
+export { NS, REL_S2S_WEBSOCKET } from './namespaces.ts'
+export type { Stanza } from './stanza.ts'

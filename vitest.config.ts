@@ -1,0 +1,19 @@
+import { defineConfig } from 'vitest/config'
+
+// One project a kind of test, so that each can be run alone; `npm test` runs them all.
+const project = (name: string, more: Record<string, unknown> = {}) => ({
+  test: { name, include: [`test/${name}/**/*.test.ts`], environment: 'node', ...more },
+})
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    projects: [
+      project('walls'),
+      project('unit'),
+      project('conformance'),
+      project('hostile', { testTimeout: 60_000, hookTimeout: 60_000, execArgv: ['--expose-gc'] }),
+      project('interop', { testTimeout: 60_000, hookTimeout: 60_000 }),
+    ],
+  },
+})
