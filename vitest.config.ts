@@ -8,6 +8,7 @@ const project = (name: string, more: Record<string, unknown> = {}) => ({
 export default defineConfig({
   test: {
     maxWorkers: 2,
+    reporters: ['default', './test/kit/closing-line-reporter.ts'],
     projects: [
       project('walls'),
       project('unit'),
