@@ -103,6 +103,16 @@ export const LIMITS = {
   chainCertificates: limit('count', 10, 'presented'),
   chainBytes: limit('bytes', 64 * KIB, 'presented; larger fails closed'),
   pathSignatureChecks: limit('count', 200, 'bounds hostile path building'),
+
+  // -- gateway
+  logLinesPerSecond: limit('count', 20, 'per address, then a summary (Openfire OF-3186)'),
+  logAddresses: limit('count', 10_000, 'addresses whose lines are counted; the oldest goes'),
+  logTextCharacters: limit('count', 128, 'of a peer’s text in a log line'),
+  certificateSettleMs: limit('ms', 500, 'certificate and key are seldom written in one instant'),
+  certificatePollMs: limit('ms', 60_000, 'for file systems that tell of no change'),
+  checkMs: limit('ms', 90_000, 'one walk of `isthmus check`, the way back included'),
+  adminRequestBytes: limit('bytes', 4 * KIB, 'one line on the admin socket'),
+  adminRequestMs: limit('ms', 5_000, 'to the end of that line'),
 } as const satisfies Record<string, Limit>
 
 export type LimitName = keyof typeof LIMITS

@@ -1,0 +1,30 @@
+import { z } from 'zod'
+
+// The admin socket speaks JSON lines: one request a connection, answers until the gateway closes it.
+
+export const adminRequest = z.discriminatedUnion('command', [
+  z.strictObject({ command: z.literal('status') }),
+  z.strictObject({ command: z.literal('check'), remote: z.string(), local: z.string() }),
+])
+export type AdminRequest = z.output<typeof adminRequest>
+
+const stage = z.object({ name: z.string(), ok: z.boolean(), ms: z.number(), detail: z.string() })
+
+const report = z.object({
+  ok: z.boolean(),
+  stages: z.array(stage),
+  outcome: z.enum(['ok', 'failed', 'unreachable', 'identity']),
+})
+
+export const adminAnswer = z.union([
+  z.object({ stage }),
+  z.object({ report }),
+  z.object({ status: z.record(z.string(), z.unknown()) }),
+  z.object({ error: z.object({ reason: z.enum(['busy', 'bad-request', 'failed']), detail: z.string() }) }),
+])
+export type AdminAnswer = z.output<typeof adminAnswer>
+
+/** A stage of a walk, as it goes over the socket. */
+export type WalkStage = z.output<typeof stage>
+/** The result of a walk, as it goes over the socket. */
+export type WalkReport = z.output<typeof report>

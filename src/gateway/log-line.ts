@@ -1,0 +1,82 @@
+import type { Event } from '../base/index.ts'
+import { printable } from './printable.ts'
+
+/** A line of the log before it is written. */
+export interface LogLine {
+  readonly level: 'debug' | 'info' | 'warn'
+  readonly message: string
+  /** text in it is printable already */
+  readonly fields: Readonly<Record<string, string | number | boolean | readonly string[]>>
+  /** whose lines are counted together: the peer's address, or 'outgoing' for what we attempt; null: never held back */
+  readonly source: string | null
+}
+
+/** The line for an event: one per established stream that names the proof, one per refusal that names the rule. */
+export function logLine(event: Event): LogLine {
+  const { type, ...facts } = event
+  return { ...kindOf(event), fields: { event: type, ...fieldsOf(facts) } }
+}
+
+function kindOf(event: Event): Pick<LogLine, 'level' | 'message' | 'source'> {
+  switch (event.type) {
+    case 'listening':
+      return { level: 'info', message: 'listening', source: null }
+    case 'connection:refused':
+      return { level: 'warn', message: 'connection refused', source: event.address }
+    case 'discovery:started':
+    case 'discovery:found':
+      return { level: 'debug', message: 'discovery', source: OUTGOING }
+    case 'discovery:failed':
+      return { level: 'warn', message: 'discovery failed', source: OUTGOING }
+    case 'candidate:trying':
+      return { level: 'debug', message: 'trying', source: OUTGOING }
+    case 'candidate:connected':
+      return { level: 'debug', message: 'connected', source: OUTGOING }
+    case 'candidate:failed':
+      return { level: 'warn', message: 'candidate failed', source: OUTGOING }
+    case 'identity':
+      // A refusal by it is told once, by the end of its stream or candidate.
+      return { level: 'debug', message: event.ok ? 'identity proven' : 'identity refused', source: OUTGOING }
+    case 'stream:open':
+    case 'stream:features':
+    case 'stream:authenticating':
+      return { level: 'debug', message: event.type.replace(':', ' '), source: event.address }
+    case 'stream:established':
+      return { level: 'info', message: 'stream established', source: event.address }
+    case 'stream:ended':
+      return event.established
+        ? { level: 'info', message: 'stream ended', source: event.address }
+        : { level: 'warn', message: 'stream refused', source: event.address }
+    case 'stanza:bounced':
+      return { level: 'info', message: 'stanzas bounced', source: OUTGOING }
+    case 'certificate:loaded':
+      return { level: 'info', message: 'certificate loaded', source: null }
+    case 'certificate:problem':
+      return { level: 'warn', message: 'certificate problem', source: null }
+    case 'stopping':
+      return { level: 'info', message: 'stopping', source: null }
+    case 'stopped':
+      return { level: 'info', message: 'stopped', source: null }
+    default:
+      // An event that is newer than this file is still logged.
+      return { level: 'debug', message: 'event', source: OUTGOING }
+  }
+}
+
+const OUTGOING = 'outgoing'
+
+function fieldsOf(facts: object): Record<string, string | number | boolean | readonly string[]> {
+  const fields: Record<string, string | number | boolean | readonly string[]> = {}
+  for (const [name, value] of Object.entries(facts)) {
+    if (typeof value === 'string') {
+      if (value !== '') fields[name] = printable(value)
+    } else if (typeof value === 'number')
+      fields[name] = name.endsWith('Ms') || name === 'ms' ? Math.round(value) : value
+    else if (typeof value === 'boolean') fields[name] = value
+    else if (Array.isArray(value))
+      fields[name] = value.slice(0, LIST_ITEMS).map(item => printable(String(item)))
+  }
+  return fields
+}
+
+const LIST_ITEMS = 16
