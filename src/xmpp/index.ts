@@ -1,5 +1,13 @@
 export * from './conditions.ts'
-export type { Domain, DomainPair } from './domain.ts'
+export {
+  type Domain,
+  type DomainPair,
+  isFederable,
+  type NotFederable,
+  notFederable,
+  parseDomain,
+  toAscii,
+} from './domain.ts'
 export {
   describe,
   type Failure,
@@ -12,6 +20,6 @@ export {
   toStreamError,
   type Violation,
 } from './failure.ts'
-export type { Jid } from './jid.ts'
+export { formatJid, type Jid, parseJid, parseWireJid, sameJid, toBare } from './jid.ts'
 export { NS, REL_S2S_WEBSOCKET } from './namespaces.ts'
 export type { Stanza } from './stanza.ts'
