@@ -1,3 +1,16 @@
+/**
+ * xmpp: the vocabulary. Domains and JIDs in the form that is compared, stanzas with their addressing, stanza and
+ * stream conditions, failures and what each of them means for stream, sender, retry and reader.
+ *
+ * It is not: streams (stream/), XML (xml/), nor any decision about who may say what.
+ *
+ * Theory: an address is prepared once, where it enters, and compared as a value from then on; the bytes of a stanza stay
+ * as its sender wrote them. What a peer did wrong is a Violation, a value with its rule; what our own code does wrong is
+ * a TypeError.
+ *
+ * RFC 6120 §§4.9.3, 8 and 10 (stanzas, errors, routing); RFC 7622 with PRECIS (RFC 8264, RFC 8265) and IDNA2008 (RFC 5890
+ * to 5895) for addresses.
+ */
 export * from './conditions.ts'
 export {
   type Domain,
@@ -22,4 +35,11 @@ export {
 } from './failure.ts'
 export { formatJid, type Jid, parseJid, parseWireJid, sameJid, toBare } from './jid.ts'
 export { NS, REL_S2S_WEBSOCKET } from './namespaces.ts'
-export type { Stanza } from './stanza.ts'
+export {
+  isAnswerable,
+  isRequest,
+  isViolation,
+  type Stanza,
+  type StanzaKind,
+  stanzaFromScanned,
+} from './stanza.ts'
