@@ -1,1 +1,10 @@
+/**
+ * transport: moves messages between two hosts and reports what TLS said. WebSocket (RFC 6455 with the subprotocol of
+ * RFC 7395), TCP, and memory for tests and for streams within one process. It knows no XMPP: no elements, no domains,
+ * and no verdict about a certificate.
+ *
+ * Theory: a transport is one object with one handler. All wires obey one contract (transport.ts), of which
+ * delivery.ts keeps the rules and test/kit/transport-compliance.ts is the proof.
+ */
+export { type MemoryTransport, type MemoryTransportOptions, memoryTransportPair } from './memory.ts'
 export type { CloseCode, TlsFacts, Transport, TransportFacts, TransportHandler } from './transport.ts'

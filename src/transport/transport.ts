@@ -1,4 +1,4 @@
-import type { NetworkFailure } from '../base/index.ts'
+import type { LocalFailure, NetworkFailure } from '../base/index.ts'
 
 /** What TLS said: facts, never a verdict. */
 export interface TlsFacts {
@@ -20,15 +20,27 @@ export interface TransportFacts {
   readonly tls: TlsFacts | null
 }
 
+/**
+ * Who is told what arrives. Called from the event loop, never from within a method of the transport. A handler that
+ * throws ends its own transport (`us.internal`) and no other.
+ */
 export interface TransportHandler {
-  /** WebSocket: one whole text message. TCP: a chunk. The bytes are the handler's to keep. */
+  /**
+   * WebSocket: one whole text message of valid UTF-8. TCP: a chunk. Not called between pause and resume.
+   * The bytes are the handler's to keep, but may be a view into a larger read buffer: copy what is kept for long.
+   */
   onMessage(bytes: Uint8Array): void
   /** any sign of life, pongs and pings included */
   onActivity(): void
-  /** `send` had returned false and the buffer has emptied below the low-water mark */
+  /** `send` had returned false and all of it has gone to the kernel */
   onDrain(): void
+  /**
+   * The peer began a message above the limit, whose bytes are thrown away; nothing more arrives. The handler may still
+   * send, then ends with close(1009) (WS-49). Without this method the transport does so at once.
+   */
+  onOversize?(): void
   /** exactly once, last. null: the peer and we closed in order */
-  onClosed(failure: NetworkFailure | null): void
+  onClosed(failure: NetworkFailure | LocalFailure | null): void
 }
 
 /** Codes of RFC 6455 §7.4 that we send (WS-48); other wires ignore them. */
@@ -39,19 +51,22 @@ export interface Transport {
   readonly facts: TransportFacts
   /** Must be called in the same turn in which the transport was handed over; nothing is read before. */
   attach(handler: TransportHandler): void
-  /** @returns false when more than the high-water mark is buffered: stop until onDrain. Never throws; ignored after close. */
+  /**
+   * A string or UTF-8 bytes, which must not be changed afterwards.
+   * @returns false when more than the high-water mark is buffered: stop until onDrain. Never throws; ignored after close.
+   */
   send(bytes: Uint8Array | string): boolean
   /** bytes accepted by `send` that the kernel has not taken */
   bufferedBytes(): number
-  /** stop and go on reading from the peer: backpressure. Idempotent. */
+  /** stop and go on reading from the peer: backpressure. Idempotent. What arrived before the peer's end comes before it. */
   pause(): void
   resume(): void
-  /** the largest message accepted from now on, in bytes */
+  /** the largest message accepted from now on, in bytes; message wires only */
   setMaxMessageBytes(bytes: number): void
   /** liveness probe; a wire without one answers by onActivity only when bytes arrive */
   ping(): void
-  /** Orderly end: what was sent is flushed, then the wire's close. onClosed follows, within the close deadline. */
+  /** Orderly end: what was sent is flushed, then the wire's close. Only onClosed follows, within the close deadline. */
   close(code: CloseCode, reason?: string): void
-  /** End at once. onClosed follows. */
+  /** End at once. Only onClosed follows. */
   abort(): void
 }
