@@ -28,6 +28,7 @@ export const LIMITS = {
   elementAttributes: limit('count', 128, 'expat CVE-2026-45186: quadratic attribute checks elsewhere'),
   elementNamespaces: limit('count', 32, 'namespace declarations on one element'),
   nameBytes: limit('bytes', 1024, 'a JID part is at most 1023 bytes'),
+  bouncedStanzaBytes: limit('bytes', 8 * KIB, 'a larger iq is bounced without its payload: errors stay small'),
 
   // -- streams: how long each step may take
   connectMs: limit('ms', 10_000, 'TCP, TLS and upgrade of one candidate'),
@@ -74,9 +75,15 @@ export const LIMITS = {
   pingsPerSecond: limit('count', 20, 'WebSocket pings received; more is a flood'),
   fragments: limit('count', 64, 'WebSocket fragments a message; Prosody-based peers allow 8 or none'),
 
+  // -- hosts
+  hostRequests: limit('count', 1_000, 'iq requests of one embedded host that wait for their answer'),
+  hostRequestMs: limit('ms', 30_000, 'a request without an answer fails'),
+  echoSenders: limit('count', 1_000, 'senders whose last message the echo remembers, least recent forgotten'),
+  echoRepeats: limit('count', 100, 'equal messages in a row: another robot, not answered further'),
+
   // -- HTTP front
   httpHeaderBytes: limit('bytes', 8 * KIB, 'request head'),
-  httpHeaders: limit('count', 64, 'request header fields'),
+  httpHeaderFields: limit('count', 64, 'request header fields'),
   httpHeadersMs: limit('ms', 5_000, 'to the end of the request head'),
   httpBodyMs: limit('ms', 10_000, 'routes that take no body read none'),
   tlsHandshakeMs: limit('ms', 10_000, 'Node’s default is 120 s'),
@@ -103,6 +110,7 @@ export const LIMITS = {
   chainCertificates: limit('count', 10, 'presented'),
   chainBytes: limit('bytes', 64 * KIB, 'presented; larger fails closed'),
   pathSignatureChecks: limit('count', 200, 'bounds hostile path building'),
+  nameConstraintChecks: limit('count', 250_000, 'names times subtrees of one path; Go’s figure'),
 
   // -- gateway
   logLinesPerSecond: limit('count', 20, 'per address, then a summary (Openfire OF-3186)'),

@@ -4,7 +4,10 @@ import type { Domain } from '../xmpp/index.ts'
 export interface ReferenceNames {
   /** as DNS-ID, SRV-ID `_xmpp-server` and XmppAddr */
   readonly domain: Domain
-  /** further hosts, A-labels, as DNS-ID only: the host of a URL that verified HTTPS or configuration gave for the domain */
+  /**
+   * further hosts as DNS-ID only, A-labels (an address matches iPAddress only, CT-07): the host of a URL that verified
+   * HTTPS or configuration gave for the domain
+   */
   readonly hosts: readonly string[]
   /** base64 SHA-256 of SubjectPublicKeyInfo; a match is an alternative to path and names (CT-40) */
   readonly pins: readonly string[]
@@ -36,8 +39,8 @@ export type IdentityVerdict =
   | {
       readonly ok: true
       readonly domain: Domain
-      readonly via: 'dns-id' | 'srv-id' | 'xmpp-addr' | 'pin'
-      /** the presented identifier that matched */
+      readonly via: 'dns-id' | 'srv-id' | 'xmpp-addr' | 'ip-id' | 'pin'
+      /** the presented identifier, or the pin, that matched */
       readonly name: string
       /** earliest notAfter of the path, ms since the epoch (CT-09) */
       readonly notAfterMs: number

@@ -53,7 +53,8 @@ export function testAuthority(
   options: { commonName?: string; intermediate?: boolean; permitted?: readonly string[] } = {},
 ): TestAuthority {
   const now = Date.now()
-  const commonName = options.commonName ?? 'Isthmus test root'
+  // Unlike any other one's, so that a stranger's chain is untrusted and not badly signed.
+  const commonName = options.commonName ?? `Isthmus test root ${randomBytes(4).toString('hex')}`
   const validity = { notBeforeMs: now - HOUR, notAfterMs: now + 30 * 24 * HOUR }
   const root = createAuthority({ commonName, serial: serial(), ...validity })
   const nameConstraints = options.permitted ? { nameConstraints: { permitted: options.permitted } } : {}

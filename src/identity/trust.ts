@@ -1,0 +1,87 @@
+import type { KeyObject } from 'node:crypto'
+import { type Certificate, isSelfIssued, parseCertificate } from './certificate.ts'
+import { latin1 } from './der.ts'
+import { readPemCertificates } from './pem.ts'
+import { publicKeyOf } from './signature.ts'
+
+/** A certificate that may have issued another one. */
+export interface Issuer {
+  readonly certificate: Certificate
+  /** a path may end here */
+  readonly trusted: boolean
+  /** null where it cannot be used; made at the first call and kept */
+  key(): KeyObject | null
+}
+
+/** What we believe: built once, shared by every check. */
+export interface TrustStore {
+  /** everything in it by subject, anchors first */
+  issuersNamed(subject: Uint8Array): readonly Issuer[]
+  /** the anchors that are this very certificate */
+  isAnchor(certificate: Certificate): boolean
+  /** entries that were left out, a sentence each without trailing stop; for configuration checks */
+  readonly problems: readonly string[]
+}
+
+export interface TrustSources {
+  /** PEM texts: Node's `tls.rootCertificates` and the configured authorities */
+  readonly roots: readonly string[]
+  /** PEM texts of intermediates for peers and proxies that drop theirs (DECISIONS 25) */
+  readonly intermediates?: readonly string[]
+}
+
+/**
+ * A path may end only at a self-issued certificate of `roots`, as in Node: others there serve as intermediates.
+ * Entries that cannot be read are left out and reported.
+ */
+export function createTrustStore(sources: TrustSources): TrustStore {
+  const bySubject = new Map<string, Issuer[]>()
+  const anchors = new Set<string>()
+  const problems: string[] = []
+  const add = (texts: readonly string[], what: string, mayAnchor: boolean): void => {
+    for (const certificate of readAll(texts, what, problems)) {
+      const trusted = mayAnchor && isSelfIssued(certificate)
+      const subject = latin1(certificate.subject)
+      const others = bySubject.get(subject)
+      if (others) others.push(issuer(certificate, trusted))
+      else bySubject.set(subject, [issuer(certificate, trusted)])
+      if (trusted) anchors.add(latin1(certificate.der))
+    }
+  }
+  add(sources.roots, 'trusted authority', true)
+  add(sources.intermediates ?? [], 'intermediate', false)
+  for (const issuers of bySubject.values()) issuers.sort((a, b) => Number(b.trusted) - Number(a.trusted))
+  return {
+    issuersNamed: subject => bySubject.get(latin1(subject)) ?? NONE,
+    isAnchor: certificate => anchors.has(latin1(certificate.der)),
+    problems,
+  }
+}
+
+export function issuer(certificate: Certificate, trusted: boolean): Issuer {
+  let key: KeyObject | null | undefined
+  return {
+    certificate,
+    trusted,
+    key() {
+      if (key === undefined) key = publicKeyOf(certificate)
+      return key
+    },
+  }
+}
+
+function readAll(texts: readonly string[], what: string, problems: string[]): Certificate[] {
+  const certificates: Certificate[] = []
+  for (const [index, text] of texts.entries()) {
+    const bundle = readPemCertificates(text)
+    if (!bundle.ok) problems.push(`${what} ${index + 1}: ${bundle.detail}`)
+    for (const [position, der] of (bundle.ok ? bundle.certificates : []).entries()) {
+      const parsed = parseCertificate(der)
+      if (parsed.ok) certificates.push(parsed.certificate)
+      else problems.push(`${what} ${index + 1}: certificate ${position + 1} is malformed ${parsed.detail}`)
+    }
+  }
+  return certificates
+}
+
+const NONE: readonly Issuer[] = []
