@@ -28,7 +28,11 @@ export const LIMITS = {
   elementAttributes: limit('count', 128, 'expat CVE-2026-45186: quadratic attribute checks elsewhere'),
   elementNamespaces: limit('count', 32, 'namespace declarations on one element'),
   nameBytes: limit('bytes', 1024, 'a JID part is at most 1023 bytes'),
-  bouncedStanzaBytes: limit('bytes', 8 * KIB, 'a larger iq is bounced without its payload: errors stay small'),
+  bouncedStanzaBytes: limit(
+    'bytes',
+    8 * KIB,
+    'a larger iq is bounced without its payload: errors stay small',
+  ),
 
   // -- streams: how long each step may take
   connectMs: limit('ms', 10_000, 'TCP, TLS and upgrade of one candidate'),
@@ -73,6 +77,12 @@ export const LIMITS = {
   newPerSecondPerAddress: limit('count', 20, 'sustained; Openfire’s figure'),
   newBurstPerAddress: limit('count', 50, 'Openfire’s figure'),
   pingsPerSecond: limit('count', 20, 'WebSocket pings received; more is a flood'),
+  bufferedChunks: limit(
+    'count',
+    1_024,
+    'pieces in which one WebSocket frame may arrive: 512 KiB in the smallest usual TCP segments',
+  ),
+  upgradeResponseBytes: limit('bytes', 16 * KIB, 'head of the answer to our WebSocket upgrade'),
   fragments: limit('count', 64, 'WebSocket fragments a message; Prosody-based peers allow 8 or none'),
 
   // -- hosts
