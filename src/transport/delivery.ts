@@ -23,7 +23,7 @@ export class Delivery {
   /** what arrived while paused, in order; bounded by one read of the wire */
   #held: Uint8Array[] | null = null
   #ending: Ending | null = null
-  #drainScheduled = false
+  #releaseScheduled = false
 
   constructor(wire: Wire) {
     this.#wire = wire
@@ -32,6 +32,7 @@ export class Delivery {
   attach(handler: TransportHandler): void {
     if (this.#handler !== null) throw new TypeError('a transport has one handler')
     this.#handler = handler
+    if (this.#ending !== null) this.#scheduleRelease()
   }
 
   get paused(): boolean {
@@ -93,13 +94,8 @@ export class Delivery {
   resume(): void {
     if (!this.#paused) return
     this.#paused = false
-    if (this.#held === null && this.#ending === null) {
-      this.#wire.read()
-    } else if (!this.#drainScheduled) {
-      // Later, because the caller does not expect its handler to be called from within resume.
-      this.#drainScheduled = true
-      queueMicrotask(() => this.#release())
-    }
+    if (this.#held === null && this.#ending === null) this.#wire.read()
+    else this.#scheduleRelease()
   }
 
   /** We close: from now on only the end is told. */
@@ -107,19 +103,26 @@ export class Delivery {
     if (this.#state !== 'open') return
     this.#state = 'muted'
     this.#held = null
-    const ending = this.#ending
-    if (ending !== null) queueMicrotask(() => this.#end(ending))
+    if (this.#ending !== null) this.#scheduleRelease()
   }
 
   /** The wire has ended. Told after what is still held; only the first call counts. */
   closed(failure: NetworkFailure | LocalFailure | null): void {
     if (this.#state === 'closed' || this.#ending !== null) return
     this.#ending = { failure }
+    if (this.#handler === null) return
     if (this.#state === 'muted' || this.#held === null) this.#end(this.#ending)
   }
 
+  /** Later, because a caller does not expect its handler to be called from within a method. */
+  #scheduleRelease(): void {
+    if (this.#releaseScheduled) return
+    this.#releaseScheduled = true
+    queueMicrotask(() => this.#release())
+  }
+
   #release(): void {
-    this.#drainScheduled = false
+    this.#releaseScheduled = false
     const held = this.#held
     this.#held = null
     if (held !== null) {
@@ -131,18 +134,16 @@ export class Delivery {
         this.message(bytes)
       }
     }
-    if (this.#paused || this.#state === 'closed') return
     if (this.#ending !== null) this.#end(this.#ending)
-    else this.#wire.read()
+    else if (!this.#paused) this.#wire.read()
   }
 
   #end(ending: Ending): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
     this.#held = null
-    const handler = this.#handler
     try {
-      handler?.onClosed(ending.failure)
+      this.#handler?.onClosed(ending.failure)
     } catch {
       // It was the last call and the wire is gone: there is nothing left to end, and no one to tell.
     }

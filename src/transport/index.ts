@@ -6,5 +6,10 @@
  * Theory: a transport is one object with one handler. All wires obey one contract (transport.ts), of which
  * delivery.ts keeps the rules and test/kit/transport-compliance.ts is the proof.
  */
+export { type AcceptLimits, type AcceptWebSocket, webSocketAcceptor } from './accept-websocket.ts'
+export type { Dialled, DialOptions, DialStep, DialTlsOptions } from './dial.ts'
+export { type DialWebSocketLimits, type DialWebSocketOptions, dialWebSocket } from './dial-websocket.ts'
 export { type MemoryTransport, type MemoryTransportOptions, memoryTransportPair } from './memory.ts'
+export { acceptTcp, type DialTcpOptions, dialTcp, type TcpLimits } from './tcp.ts'
+export { createTlsContext, type TlsContextOptions } from './tls.ts'
 export type { CloseCode, TlsFacts, Transport, TransportFacts, TransportHandler } from './transport.ts'

@@ -1,5 +1,6 @@
 import type { Clock, Limits, LocalFailure, NetworkFailure, Timer } from '../base/index.ts'
 import { Delivery } from './delivery.ts'
+import { closedFailure } from './network-failure.ts'
 import type { CloseCode, Transport, TransportFacts, TransportHandler } from './transport.ts'
 
 export interface MemoryTransportOptions {
@@ -241,12 +242,4 @@ class MemoryEnd implements MemoryTransport {
         : { by: 'network', kind: 'closed', detail: `connection reset: ${detail}` },
     )
   }
-}
-
-/** What a close frame means for the transport; codes carry no XMPP meaning (WS-48). */
-export function closedFailure(code: number, reason: string): NetworkFailure | null {
-  // 1005: a close frame without a code
-  if (code === 1000 || code === 1001 || code === 1005) return null
-  const said = reason === '' ? '' : `: ${reason}`
-  return { by: 'network', kind: 'closed', detail: `the peer closed the WebSocket with ${code}${said}` }
 }

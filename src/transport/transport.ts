@@ -49,7 +49,7 @@ export type CloseCode = 1000 | 1001 | 1002 | 1003 | 1007 | 1008 | 1009 | 1011
 /** Moves messages; knows no XMPP. */
 export interface Transport {
   readonly facts: TransportFacts
-  /** Must be called in the same turn in which the transport was handed over; nothing is read before. */
+  /** Once. Nothing is read before, and nothing lost: what happened meanwhile is told afterwards. */
   attach(handler: TransportHandler): void
   /**
    * A string or UTF-8 bytes, which must not be changed afterwards.

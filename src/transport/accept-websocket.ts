@@ -1,0 +1,44 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
+import { WebSocketServer } from 'ws'
+import type { Clock, Limits } from '../base/index.ts'
+import { servernameOf, tlsFacts } from './tls.ts'
+import type { Transport, TransportFacts } from './transport.ts'
+import { type WebSocketLimits, WebSocketTransport, webSocketSettings } from './websocket.ts'
+
+export type AcceptLimits = WebSocketLimits & Pick<Limits, 'chainCertificates'>
+
+/** @returns null where the socket is gone or the request is no upgrade after all; it has been answered then */
+export type AcceptWebSocket = (request: IncomingMessage, socket: Duplex, head: Buffer) => Transport | null
+
+/**
+ * The receiving side of the upgrade, for requests that have been judged already: answers 101 with the subprotocol
+ * `xmpp` (WS-03) and no extension (WS-15).
+ */
+export function webSocketAcceptor(limits: AcceptLimits, clock: Clock): AcceptWebSocket {
+  const server = new WebSocketServer({
+    ...webSocketSettings(limits),
+    noServer: true,
+    clientTracking: false,
+    handleProtocols: offered => (offered.has('xmpp') ? 'xmpp' : false),
+  })
+  return (request, socket, head) => {
+    let transport: Transport | null = null
+    server.handleUpgrade(request, socket, head, ws => {
+      transport = new WebSocketTransport({ ws, socket, facts: factsOf(socket, limits), limits, clock })
+    })
+    return transport
+  }
+}
+
+function factsOf(socket: Duplex, limits: AcceptLimits): TransportFacts {
+  if (!(socket instanceof TLSSocket))
+    return { kind: 'websocket', remoteAddress: '', remotePort: 0, tls: null }
+  return {
+    kind: 'websocket',
+    remoteAddress: socket.remoteAddress ?? '',
+    remotePort: socket.remotePort ?? 0,
+    tls: tlsFacts(socket, servernameOf(socket), limits),
+  }
+}

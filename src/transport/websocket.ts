@@ -1,0 +1,284 @@
+import type { Duplex } from 'node:stream'
+import { type RawData, WebSocket } from 'ws'
+import type { Clock, Limits, LocalFailure, NetworkFailure } from '../base/index.ts'
+import { Delivery } from './delivery.ts'
+import { FrameMeter } from './frame-meter.ts'
+import { closedFailure, networkFailure, protocolFailure } from './network-failure.ts'
+import type { CloseCode, Transport, TransportFacts, TransportHandler } from './transport.ts'
+
+/** The limits that a WebSocket keeps by itself. */
+export type WebSocketLimits = Pick<
+  Limits,
+  | 'stanzaBytes'
+  | 'preAuthStanzaBytes'
+  | 'fragments'
+  | 'bufferedChunks'
+  | 'pingsPerSecond'
+  | 'messageMs'
+  | 'closeMs'
+  | 'sendHighWaterBytes'
+>
+
+/** Settings of `ws` for both roles. */
+export function webSocketSettings(limits: WebSocketLimits) {
+  return {
+    // WS-15: never compressed; `ws` offers it by itself.
+    perMessageDeflate: false,
+    // The largest that is ever allowed; FrameMeter keeps the smaller limit of the moment.
+    maxPayload: limits.stanzaBytes,
+    maxFragments: limits.fragments,
+    maxBufferedChunks: limits.bufferedChunks,
+    closeTimeout: limits.closeMs,
+  }
+}
+
+const TEXT = { binary: false }
+const SECOND_MS = 1_000
+/** RFC 6455 §5.5: a control frame's payload is at most 125 bytes, two of them the code. */
+const REASON_BYTES = 123
+
+/** An open WebSocket of `ws` as a Transport. It must be made in the turn in which the WebSocket opened. */
+export class WebSocketTransport implements Transport {
+  readonly facts: TransportFacts
+  readonly #ws: WebSocket
+  readonly #socket: Duplex
+  readonly #limits: WebSocketLimits
+  readonly #clock: Clock
+  readonly #delivery: Delivery
+  readonly #meter: FrameMeter
+  /** monotonic; when the message under way began */
+  #messageSinceMs = 0
+  #messagesSeen = 0
+  #controls = 0
+  #controlsSinceMs = 0
+  #corked = false
+  #wantsDrain = false
+  /** we sent the first close frame */
+  #closing = false
+  /** nothing that arrives is looked at any longer */
+  #deaf = false
+  #failure: NetworkFailure | LocalFailure | null = null
+
+  constructor(options: {
+    readonly ws: WebSocket
+    readonly socket: Duplex
+    readonly facts: TransportFacts
+    readonly limits: WebSocketLimits
+    readonly clock: Clock
+  }) {
+    const { ws, socket } = options
+    this.facts = options.facts
+    this.#ws = ws
+    this.#socket = socket
+    this.#limits = options.limits
+    this.#clock = options.clock
+    this.#meter = new FrameMeter(options.limits.preAuthStanzaBytes)
+    this.#delivery = new Delivery({ read: () => this.#read(), fail: failure => this.#end(failure) })
+    ws.on('message', (data, binary) => this.#onMessage(data, binary))
+    const onControl = () => this.#onControl()
+    ws.on('ping', onControl)
+    ws.on('pong', onControl)
+    ws.on('error', error => this.#onError(error))
+    ws.on('close', (code, reason) => this.#onClose(code, reason))
+    // Behind the listener of `ws`: what a chunk completes is delivered before the chunk is judged.
+    socket.on('data', chunk => this.#onData(chunk))
+    socket.on('drain', () => this.#onDrain())
+    socket.on('error', error => {
+      this.#failure ??= networkFailure(error, 'open')
+    })
+    ws.pause()
+  }
+
+  attach(handler: TransportHandler): void {
+    this.#delivery.attach(handler)
+    this.#read()
+  }
+
+  send(bytes: Uint8Array | string): boolean {
+    if (this.#ws.readyState !== WebSocket.OPEN) return true
+    // One write for all that one turn sends.
+    if (!this.#corked) {
+      this.#corked = true
+      this.#socket.cork()
+      setImmediate(uncork, this)
+    }
+    this.#ws.send(bytes, TEXT)
+    const full = this.#ws.bufferedAmount > this.#limits.sendHighWaterBytes
+    if (!full || !this.#socket.writableNeedDrain) return true
+    this.#wantsDrain = true
+    this.flush()
+    return false
+  }
+
+  /** Give the kernel what this turn has sent so far. */
+  flush(): void {
+    if (!this.#corked) return
+    this.#corked = false
+    this.#socket.uncork()
+  }
+
+  bufferedBytes(): number {
+    return this.#ws.readyState === WebSocket.CLOSED ? 0 : this.#ws.bufferedAmount
+  }
+
+  pause(): void {
+    if (!this.#delivery.open) return
+    this.#delivery.pause()
+    this.#ws.pause()
+  }
+
+  resume(): void {
+    // Our own waiting must not count as the peer's dribbling.
+    if (this.#delivery.paused) this.#messageSinceMs = this.#clock.monotonicMs()
+    this.#delivery.resume()
+  }
+
+  setMaxMessageBytes(bytes: number): void {
+    this.#meter.maxMessageBytes = Math.min(bytes, this.#limits.stanzaBytes)
+  }
+
+  ping(): void {
+    if (this.#ws.readyState === WebSocket.OPEN) this.#ws.ping()
+  }
+
+  close(code: CloseCode, reason = ''): void {
+    this.#delivery.mute()
+    this.#close(code, reason)
+  }
+
+  abort(): void {
+    this.#delivery.mute()
+    this.#failure ??= { by: 'us', kind: 'aborted', detail: 'we ended the transport at once' }
+    this.#ws.terminate()
+  }
+
+  #read(): void {
+    this.#ws.resume()
+  }
+
+  #close(code: CloseCode, reason: string): void {
+    if (this.#ws.readyState !== WebSocket.OPEN) return
+    this.#closing = true
+    this.#ws.close(code, cutToBytes(reason, REASON_BYTES))
+    // The peer's close frame cannot be found any more behind what we do not read: end our side at once.
+    if (this.#deaf) this.#socket.end()
+    // It is found only if we read on.
+    this.#delivery.resume()
+    this.#ws.resume()
+  }
+
+  #onMessage(data: RawData, binary: boolean): void {
+    if (this.#deaf) return
+    // WS-20: `ws` delivers binary messages; we take none.
+    if (binary || !(data instanceof Uint8Array)) this.#refuse(1003, 'binary message')
+    else if (data.length > this.#meter.maxMessageBytes) this.#oversize()
+    else this.#delivery.message(data)
+  }
+
+  #onData(chunk: Uint8Array): void {
+    if (this.#deaf || this.#ws.readyState !== WebSocket.OPEN) return
+    this.#delivery.activity()
+    const wasPartial = this.#meter.partial
+    if (!this.#meter.feed(chunk)) this.#oversize()
+    else if (this.#meter.partial) this.#checkPace(wasPartial)
+  }
+
+  /** A message under way has its deadline; a message that has just begun starts one. */
+  #checkPace(wasPartial: boolean): void {
+    const nowMs = this.#clock.monotonicMs()
+    if (!wasPartial || this.#meter.messages !== this.#messagesSeen) {
+      this.#messagesSeen = this.#meter.messages
+      this.#messageSinceMs = nowMs
+    } else if (nowMs - this.#messageSinceMs > this.#limits.messageMs) {
+      this.#refuse(1008, 'message too slow')
+    }
+  }
+
+  /** A ping or pong: `ws` has answered it. */
+  #onControl(): void {
+    if (this.#deaf) return
+    const nowMs = this.#clock.monotonicMs()
+    if (nowMs - this.#controlsSinceMs >= SECOND_MS) {
+      this.#controlsSinceMs = nowMs
+      this.#controls = 0
+    }
+    this.#controls += 1
+    if (this.#controls > this.#limits.pingsPerSecond) this.#refuse(1008, 'too many pings')
+  }
+
+  #onDrain(): void {
+    if (!this.#wantsDrain) return
+    this.#wantsDrain = false
+    this.#delivery.drain()
+  }
+
+  /** The announced or real size is above the limit: WS-49. */
+  #oversize(): void {
+    this.#listenNoMore()
+    this.#failure ??= {
+      by: 'network',
+      kind: 'closed',
+      detail: 'the peer sent a message above the size limit',
+    }
+    if (!this.#delivery.oversize()) this.close(1009, 'message too big')
+  }
+
+  /** The peer broke a rule that `ws` leaves to us. */
+  #refuse(code: CloseCode, reason: string): void {
+    this.#listenNoMore()
+    this.#end(
+      { by: 'network', kind: 'closed', detail: `the peer broke a WebSocket rule: ${reason}` },
+      code,
+      reason,
+    )
+  }
+
+  /** `ws` could not write, or found the frames wrong; it has begun to close. */
+  #onError(error: Error): void {
+    this.#deaf = true
+    this.#failure ??= protocolFailure(error) ?? networkFailure(error, 'open')
+    this.#delivery.mute()
+  }
+
+  #end(failure: NetworkFailure | LocalFailure, code: CloseCode = 1011, reason = ''): void {
+    this.#failure ??= failure
+    this.close(code, reason)
+  }
+
+  /** Read on, or the reset that unread bytes provoke would eat our last words, but throw away what arrives. */
+  #listenNoMore(): void {
+    if (this.#deaf) return
+    this.#deaf = true
+    this.#socket.removeAllListeners('data')
+    this.#socket.on('data', ignore)
+    this.#socket.resume()
+  }
+
+  #onClose(code: number, reason: Buffer): void {
+    this.#delivery.closed(this.#failure ?? this.#ended(code, reason.toString()))
+  }
+
+  #ended(code: number, reason: string): NetworkFailure | null {
+    const answered = code !== NO_CLOSE_FRAME
+    if (answered) return this.#closing ? null : closedFailure(code, reason)
+    const detail = this.#closing
+      ? 'the peer did not answer our close'
+      : 'the peer ended the connection without a WebSocket close'
+    return { by: 'network', kind: 'closed', detail }
+  }
+}
+
+/** What `ws` reports where the peer sent no close frame. */
+const NO_CLOSE_FRAME = 1006
+
+function uncork(transport: WebSocketTransport): void {
+  transport.flush()
+}
+
+function ignore(): void {}
+
+function cutToBytes(text: string, bytes: number): string {
+  let cut = text
+  while (Buffer.byteLength(cut) > bytes) cut = cut.slice(0, -1)
+  return cut
+}
