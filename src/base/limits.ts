@@ -76,6 +76,7 @@ export const LIMITS = {
   unauthenticatedTotal: limit('count', 1_000, 'oldest first out'),
   newPerSecondPerAddress: limit('count', 20, 'sustained; Openfire’s figure'),
   newBurstPerAddress: limit('count', 50, 'Openfire’s figure'),
+  trackedAddresses: limit('count', 10_000, 'addresses whose rate is remembered; the longest silent goes'),
   pingsPerSecond: limit('count', 20, 'WebSocket pings received; more is a flood'),
   bufferedChunks: limit(
     'count',
@@ -94,6 +95,9 @@ export const LIMITS = {
   // -- HTTP front
   httpHeaderBytes: limit('bytes', 8 * KIB, 'request head'),
   httpHeaderFields: limit('count', 64, 'request header fields'),
+  httpIdleMs: limit('ms', 5_000, 'a connection without a further request'),
+  httpCheckMs: limit('ms', 1_000, 'how often the deadlines of requests are looked at; Node: 30 s'),
+  httpBacklog: limit('count', 511, 'connections that the kernel holds for us'),
   httpHeadersMs: limit('ms', 5_000, 'to the end of the request head'),
   httpBodyMs: limit('ms', 10_000, 'routes that take no body read none'),
   tlsHandshakeMs: limit('ms', 10_000, 'Node’s default is 120 s'),

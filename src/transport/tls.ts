@@ -1,6 +1,12 @@
 import { constants, type X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
-import { createSecureContext, rootCertificates, type SecureContext, type TLSSocket } from 'node:tls'
+import {
+  createSecureContext,
+  rootCertificates,
+  type SecureContext,
+  type SecureContextOptions,
+  type TLSSocket,
+} from 'node:tls'
 import type { Limits } from '../base/index.ts'
 import type { TlsFacts } from './transport.ts'
 
@@ -15,8 +21,13 @@ export interface TlsContextOptions {
  * One context per identity, for both roles: building it costs up to 20 ms, because every added root is parsed anew.
  * Throws where key and certificate do not fit.
  */
-export function createTlsContext({ identity, ca }: TlsContextOptions): SecureContext {
-  return createSecureContext({
+export function createTlsContext(options: TlsContextOptions): SecureContext {
+  return createSecureContext(tlsContextSettings(options))
+}
+
+/** The same for those who must give Node the settings rather than a context. */
+export function tlsContextSettings({ identity, ca }: TlsContextOptions): SecureContextOptions {
+  return {
     ...(identity === null ? {} : { cert: identity.certificate, key: identity.key }),
     // Without roots of our own the default store serves: cheaper, and no names go into a CertificateRequest.
     ...(ca.length === 0 ? {} : { ca: [...rootCertificates, ...ca] }),
@@ -26,7 +37,7 @@ export function createTlsContext({ identity, ca }: TlsContextOptions): SecureCon
     // CT-22: a resumed session shows no chain, so nothing resumes.
     secureOptions:
       constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_COMPRESSION,
-  })
+  }
 }
 
 /** WS-66: AEAD with forward secrecy only. */

@@ -1,0 +1,130 @@
+import type { Clock, Limits } from '../base/index.ts'
+import { sourceOf } from './source.ts'
+
+export type AdmissionLimits = Pick<
+  Limits,
+  | 'connections'
+  | 'unauthenticatedPerAddress'
+  | 'unauthenticatedTotal'
+  | 'newPerSecondPerAddress'
+  | 'newBurstPerAddress'
+  | 'trackedAddresses'
+>
+
+/** One connection's place. */
+export class Place {
+  /** its address has too many unauthenticated connections: it is answered 429 */
+  readonly crowded: boolean
+  readonly source: string
+  /** how to end it where its place is needed */
+  evict: () => void
+  readonly #admission: Admission
+  #counted = true
+  #here = true
+
+  constructor(admission: Admission, source: string, crowded: boolean, evict: () => void) {
+    this.#admission = admission
+    this.source = source
+    this.crowded = crowded
+    this.evict = evict
+  }
+
+  /** Only the total counts it from now on. Idempotent. */
+  authenticated(): void {
+    if (!this.#counted) return
+    this.#counted = false
+    this.#admission.uncount(this)
+  }
+
+  /** It is gone. Idempotent. */
+  leave(): void {
+    if (!this.#here) return
+    this.#here = false
+    this.authenticated()
+    this.#admission.gone()
+  }
+}
+
+export type Admitted =
+  | { readonly ok: true; readonly place: Place }
+  | { readonly ok: false; readonly reason: 'connections' | 'rate' }
+
+const SECOND_MS = 1_000
+
+/** Who may be connected at once, and how fast new ones may come (SZ-25). Unauthenticated ones count (DECISIONS 12). */
+export class Admission {
+  readonly #limits: AdmissionLimits
+  readonly #clock: Clock
+  #total = 0
+  /** oldest first */
+  readonly #unauthenticated = new Set<Place>()
+  readonly #bySource = new Map<string, number>()
+  readonly #buckets = new Map<string, { tokens: number; atMs: number }>()
+
+  constructor(limits: AdmissionLimits, clock: Clock) {
+    this.#limits = limits
+    this.#clock = clock
+  }
+
+  get connections(): number {
+    return this.#total
+  }
+
+  get unauthenticated(): number {
+    return this.#unauthenticated.size
+  }
+
+  enter(address: string, evict: () => void): Admitted {
+    const source = sourceOf(address)
+    if (!this.#takeToken(source)) return { ok: false, reason: 'rate' }
+    if (this.#total >= this.#limits.connections) return { ok: false, reason: 'connections' }
+    const count = this.#bySource.get(source) ?? 0
+    const place = new Place(this, source, count >= this.#limits.unauthenticatedPerAddress, evict)
+    this.#total += 1
+    this.#bySource.set(source, count + 1)
+    this.#unauthenticated.add(place)
+    if (this.#unauthenticated.size > this.#limits.unauthenticatedTotal) this.#evictOldest()
+    return { ok: true, place }
+  }
+
+  /** A place's own business. */
+  uncount(place: Place): void {
+    this.#unauthenticated.delete(place)
+    const left = (this.#bySource.get(place.source) ?? 1) - 1
+    if (left === 0) this.#bySource.delete(place.source)
+    else this.#bySource.set(place.source, left)
+  }
+
+  /** A place's own business. */
+  gone(): void {
+    this.#total -= 1
+  }
+
+  #evictOldest(): void {
+    const [oldest] = this.#unauthenticated
+    if (oldest === undefined) return
+    oldest.authenticated()
+    oldest.evict()
+  }
+
+  #takeToken(source: string): boolean {
+    const nowMs = this.#clock.monotonicMs()
+    const { newPerSecondPerAddress, newBurstPerAddress, trackedAddresses } = this.#limits
+    const bucket = this.#buckets.get(source) ?? { tokens: newBurstPerAddress, atMs: nowMs }
+    const earned = ((nowMs - bucket.atMs) / SECOND_MS) * newPerSecondPerAddress
+    bucket.tokens = Math.min(newBurstPerAddress, bucket.tokens + earned)
+    bucket.atMs = nowMs
+    // Last used last, so that the one that goes is the one longest silent.
+    this.#buckets.delete(source)
+    this.#buckets.set(source, bucket)
+    if (this.#buckets.size > trackedAddresses) this.#forgetOldest()
+    if (bucket.tokens < 1) return false
+    bucket.tokens -= 1
+    return true
+  }
+
+  #forgetOldest(): void {
+    const [oldest] = this.#buckets.keys()
+    if (oldest !== undefined) this.#buckets.delete(oldest)
+  }
+}

@@ -1,0 +1,103 @@
+import { X509Certificate } from 'node:crypto'
+import type { SecureContext, SecureContextOptions } from 'node:tls'
+import { createTlsContext, tlsContextSettings } from '../transport/index.ts'
+import { type Domain, toAscii } from '../xmpp/index.ts'
+
+/** A domain of ours as far as HTTP and TLS go. */
+export interface FrontDomain {
+  readonly name: Domain
+  /** further domains with the same certificate and url */
+  readonly also: readonly Domain[]
+  /** the wss URL of its endpoint; null where it has none here */
+  readonly url: string | null
+  /** PEM chain, leaf first */
+  readonly certificate: string
+  readonly key: string
+}
+
+interface Entry {
+  readonly settings: SecureContextOptions
+  readonly context: SecureContext
+  readonly leaf: X509Certificate
+}
+
+/** Which certificate a listener shows to whom. Contexts are swapped whole: what is connected stays as it was. */
+export class Certificates {
+  readonly #ca: readonly string[]
+  /** by domain, in the order of the configuration */
+  readonly #entries = new Map<Domain, Entry>()
+  /** host name in lower-case ASCII -> domain whose certificate it gets */
+  readonly #names = new Map<string, Domain>()
+  readonly #first: Domain
+
+  /** Throws where a key does not fit its certificate. */
+  constructor(domains: readonly FrontDomain[], ca: readonly string[]) {
+    const [first] = domains
+    if (first === undefined) throw new TypeError('a front serves at least one domain')
+    this.#ca = ca
+    this.#first = first.name
+    for (const domain of domains) {
+      this.#put(domain.name, domain)
+      for (const name of [domain.name, ...domain.also]) this.#claim(toAscii(name), domain.name)
+    }
+    // After all domains, because a domain has a better right to its name than another's URL.
+    for (const { name, url } of domains) if (url !== null) this.#claim(new URL(url).hostname, name)
+  }
+
+  /** @returns false where the domain is none of ours. Throws where the key does not fit; the old pair stays then. */
+  set(domain: Domain, pem: { readonly certificate: string; readonly key: string }): boolean {
+    const owner = this.#owner(domain)
+    if (owner !== null) this.#put(owner, pem)
+    return owner !== null
+  }
+
+  /** For peers that send no SNI: the first domain's. */
+  get fallback(): SecureContextOptions {
+    return this.#entry(this.#first).settings
+  }
+
+  isFallback(domain: Domain): boolean {
+    return this.#owner(domain) === this.#first
+  }
+
+  /** Whatever the peer sent as SNI: exact name, else a certificate that covers it, else the first. Never throws. */
+  choose(servername: string): SecureContext {
+    const name = servername.toLowerCase().replace(/\.$/, '')
+    const owner = this.#names.get(name)
+    if (owner !== undefined) return this.#entry(owner).context
+    for (const entry of this.#entries.values()) if (covers(entry.leaf, name)) return entry.context
+    return this.#entry(this.#first).context
+  }
+
+  #put(domain: Domain, pem: { readonly certificate: string; readonly key: string }): void {
+    const options = { identity: pem, ca: this.#ca }
+    this.#entries.set(domain, {
+      settings: tlsContextSettings(options),
+      context: createTlsContext(options),
+      leaf: new X509Certificate(pem.certificate),
+    })
+  }
+
+  #claim(name: string, domain: Domain): void {
+    if (!this.#names.has(name)) this.#names.set(name, domain)
+  }
+
+  #owner(domain: Domain): Domain | null {
+    return this.#names.get(toAscii(domain)) ?? null
+  }
+
+  #entry(domain: Domain): Entry {
+    const entry = this.#entries.get(domain)
+    if (entry === undefined) throw new TypeError('a domain without a certificate')
+    return entry
+  }
+}
+
+function covers(leaf: X509Certificate, name: string): boolean {
+  try {
+    return leaf.checkHost(name, { subject: 'never', partialWildcards: false }) !== undefined
+  } catch {
+    // Names that OpenSSL does not take as such: covered by no certificate.
+    return false
+  }
+}
