@@ -211,9 +211,10 @@ export class Listener {
   }
 
   #onClientError(error: Error & { code?: string }, socket: Duplex): void {
-    const gone = error.code === 'ECONNRESET' || !socket.writable
-    const answer = CLIENT_ERRORS[error.code ?? ''] ?? refuse(400, 'this is no HTTP request')
-    if (gone || this.#dismissed.has(socket)) {
+    const answer = clientErrorAnswer(error.code ?? '')
+    // It has its answer already, which must get out.
+    if (this.#dismissed.has(socket)) return
+    if (answer === null || !socket.writable) {
       socket.destroy()
       return
     }
@@ -261,9 +262,18 @@ const REFUSED = {
   rate: 'new connections come too fast from this address',
 } as const
 
-const CLIENT_ERRORS: Readonly<Record<string, Answer>> = {
-  HPE_HEADER_OVERFLOW: refuse(431, 'the request head is too long'),
-  ERR_HTTP_REQUEST_TIMEOUT: refuse(408, 'the request head took too long'),
+/** null: no answer is due, because the peer has left or TLS has failed, which is told elsewhere */
+function clientErrorAnswer(code: string): Answer | null {
+  switch (code) {
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return refuse(408, 'the request head took too long')
+    case 'HPE_HEADER_OVERFLOW':
+      return refuse(431, 'the request head is too long')
+    case 'HPE_INVALID_EOF_STATE':
+      return null
+    default:
+      return code.startsWith('HPE_') ? refuse(400, 'this is no HTTP request') : null
+  }
 }
 
 function keyOf(address: string, port: number): string {
