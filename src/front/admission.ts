@@ -81,7 +81,7 @@ export class Admission {
     const count = this.#bySource.get(source) ?? 0
     const place = new Place(this, source, count >= this.#limits.unauthenticatedPerAddress, evict)
     this.#total += 1
-    this.#bySource.set(source, count + 1)
+    if (!place.crowded) this.#bySource.set(source, count + 1)
     this.#unauthenticated.add(place)
     if (this.#unauthenticated.size > this.#limits.unauthenticatedTotal) this.#evictOldest()
     return { ok: true, place }
@@ -90,6 +90,7 @@ export class Admission {
   /** A place's own business. */
   uncount(place: Place): void {
     this.#unauthenticated.delete(place)
+    if (place.crowded) return
     const left = (this.#bySource.get(place.source) ?? 1) - 1
     if (left === 0) this.#bySource.delete(place.source)
     else this.#bySource.set(place.source, left)

@@ -178,7 +178,13 @@ export class Listener {
         else arrival.onEvict()
       }
     }
-    this.#options.onTransport(arrival)
+    try {
+      this.#options.onTransport(arrival)
+    } catch (error) {
+      // A defect of the owner costs this transport, not the process.
+      this.#report(transport.facts.remoteAddress, 'internal', String(error))
+      transport.close(1011)
+    }
   }
 
   #crowded(request: IncomingMessage): Answer | null {
