@@ -65,6 +65,13 @@ export const LIMITS = {
   retryMinMs: limit('ms', 1_000, 'full jitter from here'),
   retryMaxMs: limit('ms', 300_000, 'to here (ejabberd: 300 s)'),
   goodLifeMs: limit('ms', 60_000, 'a stream that lived this long earns an immediate first retry'),
+  queueSlowStanzas: limit('count', 500, 'half of queueStanzas: the source is slowed before anything is bounced'),
+  queueTotalBytes: limit('bytes', 64 * MIB, 'all queues together: sixteen full ones'),
+  retryAfterMaxMs: limit('ms', 3_600_000, 'a longer Retry-After is not waited for'),
+  redirects: limit('count', 5, 'see-other-uri of one dial (DECISIONS 21)'),
+  outboundIdleMs: limit('ms', 900_000, 'an unused outgoing stream is closed in order (PROTOCOL ST-22)'),
+  drainStaggerMs: limit('ms', 500, 'the ends of all streams are spread over this when we stop (WS-52)'),
+  pingAnswerMs: limit('ms', 20_000, 'check: from the ping to its answer; the peer has to dial us first'),
 
   // -- who may connect
   connections: limit('count', 10_000, 'all inbound'),
