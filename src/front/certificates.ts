@@ -17,7 +17,8 @@ export interface FrontDomain {
 
 interface Entry {
   readonly settings: SecureContextOptions
-  readonly context: SecureContext
+  /** null for the first domain: the listeners' own */
+  readonly context: SecureContext | null
   readonly leaf: X509Certificate
 }
 
@@ -60,20 +61,27 @@ export class Certificates {
     return this.#owner(domain) === this.#first
   }
 
-  /** Whatever the peer sent as SNI: exact name, else a certificate that covers it, else the first. Never throws. */
-  choose(servername: string): SecureContext {
+  /**
+   * Whatever the peer sent as SNI: exact name, else a certificate that covers it, else the first. Never throws.
+   * @returns undefined for the first domain's, which the listener has anyway: choosing a context costs a copy of its
+   * authorities' names (docs/design/certificate-request.md).
+   */
+  choose(servername: string): SecureContext | undefined {
     const name = servername.toLowerCase().replace(/\.$/, '')
     const owner = this.#names.get(name)
-    if (owner !== undefined) return this.#entry(owner).context
-    for (const entry of this.#entries.values()) if (covers(entry.leaf, name)) return entry.context
-    return this.#entry(this.#first).context
+    if (owner !== undefined) return this.#entry(owner).context ?? undefined
+    for (const entry of this.#entries.values())
+      if (covers(entry.leaf, name)) return entry.context ?? undefined
+    return undefined
   }
 
   #put(domain: Domain, pem: { readonly certificate: string; readonly key: string }): void {
     const options = { identity: pem, ca: this.#ca }
+    // Throws where the pair does not fit.
+    const context = createTlsContext(domain === this.#first ? { ...options, ca: [] } : options)
     this.#entries.set(domain, {
       settings: tlsContextSettings(options),
-      context: createTlsContext(options),
+      context: domain === this.#first ? null : context,
       leaf: new X509Certificate(pem.certificate),
     })
   }

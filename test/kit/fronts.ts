@@ -1,3 +1,4 @@
+import type { SecureContext } from 'node:tls'
 import { defaultLimits, type Event, type Limits, Observer } from '../../src/base/index.ts'
 import { systemClock } from '../../src/base/system.ts'
 import {
@@ -101,11 +102,19 @@ export async function testFront(
 
 const anonymous = createTlsContext({ identity: null, ca: [authority.caPem] })
 
+function contextOf(certificate: TestCertificate | undefined): SecureContext {
+  if (certificate === undefined) return anonymous
+  const identity = { certificate: certificate.certificatePem, key: certificate.keyPem }
+  return createTlsContext({ identity, ca: [authority.caPem] })
+}
+
 /** Dial a front or a raw server as an initiating side would; throws where it fails. */
 export async function dial(
   port: number,
   options: {
     readonly certificate?: TestCertificate
+    /** instead of a certificate: a context that is built already */
+    readonly secureContext?: SecureContext
     readonly limits?: Partial<Limits>
     readonly vet?: (tls: TlsFacts) => null
     readonly recorder?: Recorder
@@ -117,13 +126,7 @@ export async function dial(
     address: '127.0.0.1',
     port,
     servername: 'montague.example',
-    secureContext:
-      certificate === undefined
-        ? anonymous
-        : createTlsContext({
-            identity: { certificate: certificate.certificatePem, key: certificate.keyPem },
-            ca: [authority.caPem],
-          }),
+    secureContext: options.secureContext ?? contextOf(certificate),
     vet: options.vet ?? (() => null),
     limits: { ...defaultLimits, ...options.limits },
     clock: systemClock,
