@@ -1,6 +1,7 @@
 import { createServer } from 'node:https'
 import { type AddressInfo, Socket } from 'node:net'
-import { afterAll, expect } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
+import { defaultLimits } from '../../../src/base/index.ts'
 import { systemClock } from '../../../src/base/system.ts'
 import {
   createTlsContext,
@@ -8,10 +9,10 @@ import {
   type TransportHandler,
   webSocketAcceptor,
 } from '../../../src/transport/index.ts'
-import { testAuthority } from '../../kit/authority.ts'
+import { authority, dial, testFront } from '../../kit/fronts.ts'
 import { complianceLimits, transportCompliance } from '../../kit/transport-compliance.ts'
+import { frame, rawWebSocket } from '../../kit/wire.ts'
 
-const authority = testAuthority()
 const server = authority.issue({ dns: ['montague.example'] })
 const client = authority.issue({ dns: ['capulet.example'] })
 const contextOf = (certificate: typeof server) =>
@@ -84,4 +85,59 @@ transportCompliance({
       },
     }
   },
+})
+
+describe('websocket', () => {
+  it('writes what one turn sends as one piece', async () => {
+    const test = await testFront()
+    const peer = await rawWebSocket(test.port)
+    const { arrival } = await test.arrived()
+    let chunks = 0
+    peer.socket.on('data', () => {
+      chunks += 1
+    })
+    for (let n = 0; n < 100; n++) arrival.transport.send(`<m n='${n}'/>`)
+    for (let n = 0; n < 100; n++) expect((await peer.frame())?.payload.toString()).toBe(`<m n='${n}'/>`)
+    // One TLS record, unless two turns of the reader fall into it.
+    expect(chunks).toBeLessThan(5)
+    peer.destroy()
+    await test.front.close()
+  })
+
+  // docs/design/websocket-chunks.md
+  it('takes the largest stanza in pieces of one TCP segment each', async () => {
+    const test = await testFront()
+    const peer = await rawWebSocket(test.port)
+    const { arrival, recorder } = await test.arrived()
+    arrival.transport.setMaxMessageBytes(defaultLimits.stanzaBytes)
+    const bytes = frame({ payload: 'x'.repeat(defaultLimits.stanzaBytes) })
+    const segment = 1_400
+    for (let at = 0; at < bytes.length; at += segment) {
+      const before = recorder.activities
+      peer.write(bytes.subarray(at, at + segment))
+      await recorder.until(() => recorder.activities > before || recorder.ends.length > 0)
+    }
+    await recorder.until(() => recorder.messages.length > 0 || recorder.ends.length > 0)
+    expect(recorder.messages[0]?.length).toBe(defaultLimits.stanzaBytes)
+    expect(recorder.activities).toBeGreaterThan(defaultLimits.stanzaBytes / segment)
+    peer.destroy()
+    await test.front.close()
+  })
+
+  it('is told what authenticates the receiving side’s peer', async () => {
+    const test = await testFront()
+    const certificate = authority.issue({ dns: ['capulet.example'] })
+    const { transport } = await dial(test.port, { certificate })
+    const { arrival } = await test.arrived()
+    expect(arrival.target).toBe('/s2s')
+    expect(arrival.transport.facts).toMatchObject({
+      kind: 'websocket',
+      remoteAddress: '127.0.0.1',
+      tls: { protocol: 'TLSv1.3', servername: 'montague.example', nodeVerdict: 'INVALID_PURPOSE' },
+    })
+    const chain = arrival.transport.facts.tls?.chain.map(der => Buffer.from(der).toString('base64'))
+    expect(chain).toEqual(certificate.chainDer.map(der => Buffer.from(der).toString('base64')))
+    transport.abort()
+    await test.front.close()
+  })
 })
