@@ -226,9 +226,28 @@ describe('WebSocket frames of a hostile peer', () => {
     arrival.transport.pause()
     skewMs += 60_000
     arrival.transport.resume()
-    peer.write(Buffer.concat([whole.subarray(5), closeFrame(1000)]))
+    peer.write(whole.subarray(5, 6))
+    await recorder.until(() => recorder.activities === 4)
+    peer.write(Buffer.concat([whole.subarray(6), closeFrame(1000)]))
     expect(await recorder.ended()).toBeNull()
     expect(recorder.texts).toEqual(['<a/>', '<a/>', '<a/>'])
+  })
+
+  it('a peer that broke a rule is let go at once, however long the close deadline is', async () => {
+    const patient = await testFront({ limits: { closeMs: 3_600_000 } })
+    for (const bytes of [
+      frame({ opcode: OPCODE.binary }),
+      frame({ announce: MAX + 1 }),
+      frame({ masked: false }),
+      Buffer.concat(Array.from({ length: 21 }, () => ping)),
+    ]) {
+      const peer = await rawWebSocket(patient.port)
+      const { recorder } = await patient.arrived()
+      peer.write(bytes)
+      expect(await recorder.ended()).toMatchObject({ by: 'network', kind: 'closed' })
+      await peer.ended()
+    }
+    await patient.front.close()
   })
 
   it('a peer that ignores our close is cut off after the close deadline', async () => {

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { afterEach, describe, expect, it } from 'vitest'
 import { defaultLimits } from '../../../src/base/index.ts'
 import { systemClock } from '../../../src/base/system.ts'
@@ -214,10 +215,13 @@ describe('vet', () => {
 it('tells each step as it is reached', async () => {
   const steps: DialStep[] = []
   const server = await tlsServer()
-  const dialled = attempt(server.port, { onStep: step => steps.push(step) })
+  const caller = new AbortController()
+  const dialled = attempt(server.port, { onStep: step => steps.push(step), signal: caller.signal })
   await answerUpgrade(await server.accept())
   const result = await dialled
   expect(steps).toEqual(['connected', 'secured', 'vetted', 'upgraded'])
+  // A caller's signal outlives many dials.
+  expect(getEventListeners(caller.signal, 'abort')).toEqual([])
   if (result.ok) result.transport.abort()
 })
 
