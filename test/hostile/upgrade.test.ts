@@ -212,6 +212,19 @@ describe('HTTP of a hostile peer', () => {
     await canarySings()
   })
 
+  it('the answer to a refused upgrade is not lost to who keeps sending', async () => {
+    const baseline = resources()
+    const peer = await rawTls(test.port)
+    const errors: Error[] = []
+    peer.socket.on('error', error => errors.push(error))
+    peer.write(target('/wrong'))
+    peer.write(Buffer.alloc(4 * 1024 * 1024))
+    expect((await peer.head())?.status).toBe(404)
+    await new Promise(resolve => peer.socket.once('close', resolve))
+    expect(errors).toEqual([])
+    await backTo(baseline)
+  })
+
   it('a plaintext request to the TLS port is refused, with an event', async () => {
     const refusals = test.refusals().length
     const peer = await rawTcp(test.port)
