@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest'
+import { defaultLimits } from '../../../src/base/index.ts'
+import { systemClock } from '../../../src/base/system.ts'
+import { Admission, type Place } from '../../../src/front/admission.ts'
+import { sourceOf } from '../../../src/front/source.ts'
+
+function admission(limits: Partial<typeof defaultLimits> = {}) {
+  let nowMs = 0
+  const evicted: string[] = []
+  const subject = new Admission(
+    { ...defaultLimits, newBurstPerAddress: 1_000, ...limits },
+    { ...systemClock, monotonicMs: () => nowMs },
+  )
+  return {
+    subject,
+    evicted,
+    pass(ms: number) {
+      nowMs += ms
+    },
+    enter(address: string): Place {
+      const admitted = subject.enter(address, () => evicted.push(address))
+      if (!admitted.ok) throw new Error(admitted.reason)
+      return admitted.place
+    },
+    reason(address: string): string {
+      const admitted = subject.enter(address, () => {})
+      return admitted.ok ? 'ok' : admitted.reason
+    },
+  }
+}
+
+it('an IPv4 address is a source, mapped into IPv6 or not; in IPv6 it is the /64', () => {
+  for (const [address, source] of [
+    ['192.0.2.1', '192.0.2.1'],
+    ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['::FFFF:192.0.2.1', '192.0.2.1'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:db8:1:2::', '2001:db8:1:2::/64'],
+    ['2001:DB8:0001:0002::9', '2001:db8:1:2::/64'],
+    ['2001:db8::1', '2001:db8:0:0::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+    ['', ''],
+  ] as const) {
+    expect(sourceOf(address), address).toBe(source)
+  }
+})
+
+describe('admission', () => {
+  it('counts the unauthenticated of a source, wherever in its network they come from', () => {
+    const { enter } = admission({ unauthenticatedPerAddress: 2 })
+    const first = enter('2001:db8::1')
+    const second = enter('2001:db8::2')
+    expect([first.crowded, second.crowded]).toEqual([false, false])
+    expect(enter('2001:db8::3').crowded).toBe(true)
+    expect(enter('2001:db8:0:1::1').crowded).toBe(false)
+    first.authenticated()
+    first.authenticated()
+    expect(enter('2001:db8::4').crowded).toBe(false)
+    expect(enter('2001:db8::5').crowded).toBe(true)
+    second.leave()
+    second.leave()
+    expect(enter('2001:db8::6').crowded).toBe(false)
+    expect(enter('2001:db8::7').crowded).toBe(true)
+  })
+
+  it('what is crowded takes no place from those who come later', () => {
+    const { enter, subject } = admission({ unauthenticatedPerAddress: 1 })
+    const first = enter('192.0.2.1')
+    const crowded = enter('192.0.2.1')
+    first.leave()
+    expect(enter('192.0.2.1').crowded).toBe(false)
+    crowded.leave()
+    expect(enter('192.0.2.1').crowded).toBe(true)
+    expect(subject.connections).toBe(2)
+  })
+
+  it('ends the oldest unauthenticated where there are too many of them, not the authenticated', () => {
+    const { enter, evicted, subject } = admission({ unauthenticatedTotal: 2 })
+    enter('192.0.2.1').authenticated()
+    enter('192.0.2.2')
+    enter('192.0.2.3')
+    enter('192.0.2.4')
+    enter('192.0.2.5')
+    expect(evicted).toEqual(['192.0.2.2', '192.0.2.3'])
+    expect(subject.unauthenticated).toBe(2)
+    expect(subject.connections).toBe(5)
+  })
+
+  it('holds no more connections than it may, of whatever kind', () => {
+    const { enter, reason } = admission({ connections: 2 })
+    const first = enter('192.0.2.1')
+    first.authenticated()
+    enter('192.0.2.2')
+    expect(reason('192.0.2.3')).toBe('connections')
+    first.leave()
+    expect(reason('192.0.2.3')).toBe('ok')
+  })
+
+  it('gives a source its burst and its rate, each source its own', () => {
+    const { pass, reason } = admission({ newBurstPerAddress: 3, newPerSecondPerAddress: 2 })
+    const times = (count: number) => Array.from({ length: count }, () => reason('192.0.2.1'))
+    expect(times(4)).toEqual(['ok', 'ok', 'ok', 'rate'])
+    expect(reason('192.0.2.2')).toBe('ok')
+    pass(500)
+    expect(times(2)).toEqual(['ok', 'rate'])
+    pass(60_000)
+    expect(times(4)).toEqual(['ok', 'ok', 'ok', 'rate'])
+  })
+
+  it('remembers a bounded number of sources, the latest', () => {
+    const { reason } = admission({ newBurstPerAddress: 1, newPerSecondPerAddress: 1, trackedAddresses: 2 })
+    expect([reason('192.0.2.1'), reason('192.0.2.2')]).toEqual(['ok', 'ok'])
+    expect(reason('192.0.2.1')).toBe('rate')
+    // The third pushes out the second, which has been silent for longest.
+    expect(reason('192.0.2.3')).toBe('ok')
+    expect(reason('192.0.2.1')).toBe('rate')
+    expect(reason('192.0.2.2')).toBe('ok')
+  })
+})
