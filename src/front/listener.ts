@@ -155,7 +155,7 @@ export class Listener {
     const form = judgeForm(request, limits) ?? this.#crowded(request)
     if (form !== null) return form
     if (!routes.isEndpoint(request)) return refuse(404, 'not found')
-    if (stopping()) return refuse(503, 'stopping')
+    if (stopping()) return refuse(503, 'stopping', this.#later())
     return judgeUpgrade(request)
   }
 
@@ -189,7 +189,11 @@ export class Listener {
 
   #crowded(request: IncomingMessage): Answer | null {
     if (this.#placeOf(request)?.crowded !== true) return null
-    return refuse(429, 'too many connections from this address', { 'Retry-After': '10' })
+    return refuse(429, 'too many connections from this address', this.#later())
+  }
+
+  #later(): Readonly<Record<string, string>> {
+    return { 'Retry-After': String(Math.ceil(this.#options.limits.httpRetryAfterMs / 1_000)) }
   }
 
   #placeOf(request: IncomingMessage): Place | null {

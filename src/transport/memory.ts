@@ -12,7 +12,7 @@ export interface MemoryTransportOptions {
   readonly schedule?: (action: () => void) => void
   /** for the close deadline; without a clock there is none */
   readonly clock?: Clock
-  readonly limits: Pick<Limits, 'sendHighWaterBytes' | 'stanzaBytes' | 'closeMs'>
+  readonly limits: Pick<Limits, 'sendHighWaterBytes' | 'preAuthStanzaBytes' | 'closeMs'>
   /** what each end sees of the other */
   readonly facts?: {
     readonly initiating?: Partial<TransportFacts>
@@ -64,7 +64,7 @@ class MemoryEnd implements MemoryTransport {
     this.#options = options
     this.facts = { kind: 'memory', remoteAddress: '127.0.0.1', remotePort: 0, tls: null, ...facts }
     this.#schedule = options.schedule ?? queueMicrotask
-    this.#maxMessageBytes = options.limits.stanzaBytes
+    this.#maxMessageBytes = options.limits.preAuthStanzaBytes
     this.#delivery = new Delivery({ read: () => this.#wake(), fail: failure => this.#break(failure) })
   }
 

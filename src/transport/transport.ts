@@ -61,7 +61,7 @@ export interface Transport {
   /** stop and go on reading from the peer: backpressure. Idempotent. What arrived before the peer's end comes before it. */
   pause(): void
   resume(): void
-  /** the largest message accepted from now on, in bytes; message wires only */
+  /** The largest message accepted from now on; until then it is `preAuthStanzaBytes`. Message wires only. */
   setMaxMessageBytes(bytes: number): void
   /** liveness probe; a wire without one answers by onActivity only when bytes arrive */
   ping(): void

@@ -13,6 +13,8 @@ for (const mode of ['message', 'chunk'] as const) {
         limits: complianceLimits,
         ...(mode === 'chunk' ? { cut: available => Math.ceil(available / 3) } : {}),
       })
+      initiating.setMaxMessageBytes(complianceLimits.stanzaBytes)
+      receiving.setMaxMessageBytes(complianceLimits.stanzaBytes)
       initiating.attach(handlers.initiating)
       receiving.attach(handlers.receiving)
       return { initiating, receiving, reset: () => receiving.cut(), stop: async () => receiving.cut() }
