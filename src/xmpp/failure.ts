@@ -126,8 +126,8 @@ export function toStanzaError(failure: Failure): { condition: StanzaCondition; t
           return { condition: 'resource-constraint', text }
         case 'policy':
           return { condition: 'policy-violation', text }
-        case 'internal':
-          return { condition: 'internal-server-error', text }
+        case 'internal': // what our defects say stays in our log
+          return { condition: 'internal-server-error', text: 'internal error' }
         case 'shutdown':
         case 'idle':
         case 'aborted':
@@ -150,7 +150,9 @@ export function toRetry(failure: Failure): 'next' | 'later' | 'never' {
       switch (failure.kind) {
         case 'reported':
           // AM-34: an authenticated endpoint that says host-unknown speaks for the domain.
-          return failure.condition === 'host-unknown' || failure.condition === 'host-gone' ? 'never' : 'next'
+          if (failure.condition === 'host-unknown' || failure.condition === 'host-gone') return 'never'
+          // SE-03: it has a stream from us already, whichever way we come.
+          return failure.condition === 'conflict' ? 'later' : 'next'
         case 'no-endpoint':
           return 'never'
         case 'violation':
