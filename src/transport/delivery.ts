@@ -20,8 +20,8 @@ export class Delivery {
   #handler: TransportHandler | null = null
   #state: 'open' | 'muted' | 'closed' = 'open'
   #paused = false
-  /** what arrived while paused, in order; bounded by one read of the wire */
-  #held: Uint8Array[] | null = null
+  /** what arrived while paused, and what is to be done once it has been taken, in order; bounded by one read */
+  #held: (Uint8Array | (() => void))[] | null = null
   #ending: Ending | null = null
   #releaseScheduled = false
 
@@ -65,6 +65,22 @@ export class Delivery {
     } catch (error) {
       this.#defect(error)
     }
+  }
+
+  pong(id: number): void {
+    if (this.#state !== 'open') return
+    try {
+      this.#handler?.onPong?.(id)
+    } catch (error) {
+      this.#defect(error)
+    }
+  }
+
+  /** Run `action` once all that has arrived so far has been handed over; never after our close. */
+  afterHeld(action: () => void): void {
+    if (this.#state !== 'open') return
+    if (this.#held === null) action()
+    else this.#held.push(action)
   }
 
   drain(): void {
@@ -126,12 +142,13 @@ export class Delivery {
     const held = this.#held
     this.#held = null
     if (held !== null) {
-      for (const [index, bytes] of held.entries()) {
+      for (const [index, item] of held.entries()) {
         if (this.#paused) {
           this.#held = held.slice(index)
           return
         }
-        this.message(bytes)
+        if (typeof item === 'function') item()
+        else this.message(item)
       }
     }
     if (this.#ending !== null) this.#end(this.#ending)

@@ -8,6 +8,8 @@ export interface MemoryTransportOptions {
   readonly mode?: 'message' | 'chunk'
   /** 'chunk': bytes of the next chunk, 1 to `available`; default: one send, one chunk */
   readonly cut?: (available: number) => number
+  /** whether the wire has a liveness probe; default: yes */
+  readonly pings?: boolean
   /** runs one delivery later; default: a microtask. Tests that step through deliveries pass their own. */
   readonly schedule?: (action: () => void) => void
   /** for the close deadline; without a clock there is none */
@@ -39,7 +41,7 @@ export function memoryTransportPair(options: MemoryTransportOptions): {
 
 type Item =
   | { readonly type: 'bytes'; bytes: Uint8Array }
-  | { readonly type: 'ping' | 'pong' }
+  | { readonly type: 'ping' | 'pong'; readonly id: number }
   | { readonly type: 'close'; readonly code: CloseCode; readonly reason: string }
 
 class MemoryEnd implements MemoryTransport {
@@ -103,8 +105,10 @@ class MemoryEnd implements MemoryTransport {
     this.#maxMessageBytes = bytes
   }
 
-  ping(): void {
-    if (!this.#closing && !this.#gone) this.#peer?.put({ type: 'ping' })
+  ping(id: number): boolean {
+    if (this.#options.pings === false) return false
+    if (!this.#closing && !this.#gone) this.#peer?.put({ type: 'ping', id })
+    return true
   }
 
   close(code: CloseCode, reason = ''): void {
@@ -181,7 +185,8 @@ class MemoryEnd implements MemoryTransport {
       if (item.type === 'close') this.#closedByPeer(item)
       else {
         this.#delivery.activity()
-        if (item.type === 'ping') this.#peer?.put({ type: 'pong' })
+        if (item.type === 'pong') this.#delivery.pong(item.id)
+        else this.#delivery.afterHeld(() => this.#peer?.put({ type: 'pong', id: item.id }))
       }
     }
     if (this.#gone) return

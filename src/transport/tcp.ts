@@ -113,7 +113,9 @@ class TcpTransport implements Transport {
 
   setMaxMessageBytes(): void {}
 
-  ping(): void {}
+  ping(): boolean {
+    return false
+  }
 
   close(_code: CloseCode): void {
     this.#delivery.mute()

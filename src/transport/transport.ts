@@ -32,6 +32,8 @@ export interface TransportHandler {
   onMessage(bytes: Uint8Array): void
   /** any sign of life, pongs and pings included */
   onActivity(): void
+  /** The peer has answered this ping of ours: it has taken all that was sent before. Also while paused. */
+  onPong?(id: number): void
   /** `send` had returned false and all of it has gone to the kernel */
   onDrain(): void
   /**
@@ -63,8 +65,12 @@ export interface Transport {
   resume(): void
   /** The largest message accepted from now on; until then it is `preAuthStanzaBytes`. Message wires only. */
   setMaxMessageBytes(bytes: number): void
-  /** liveness probe; a wire without one answers by onActivity only when bytes arrive */
-  ping(): void
+  /**
+   * Liveness probe. The answer is onPong with the same id; the answer to a later ping may come in its place.
+   * @param id a natural number below 2^32
+   * @returns false where the wire has none: silence means nothing there
+   */
+  ping(id: number): boolean
   /** Orderly end: what was sent is flushed, then the wire's close. Only onClosed follows, within the close deadline. */
   close(code: CloseCode, reason?: string): void
   /** End at once. Only onClosed follows. */

@@ -29,6 +29,7 @@ export function webSocketSettings(limits: WebSocketLimits) {
     maxFragments: limits.fragments,
     maxBufferedChunks: limits.bufferedChunks,
     closeTimeout: limits.closeMs,
+    autoPong: false,
   }
 }
 
@@ -75,9 +76,8 @@ export class WebSocketTransport implements Transport {
     this.#meter = new FrameMeter(options.limits.preAuthStanzaBytes)
     this.#delivery = new Delivery({ read: () => this.#read(), fail: failure => this.#end(failure) })
     ws.on('message', (data, binary) => this.#onMessage(data, binary))
-    const onControl = () => this.#onControl()
-    ws.on('ping', onControl)
-    ws.on('pong', onControl)
+    ws.on('ping', data => this.#onPing(data))
+    ws.on('pong', data => this.#onPong(data))
     ws.on('error', error => this.#onError(error))
     ws.on('close', (code, reason) => this.#onClose(code, reason))
     // Behind the listener of `ws`: what a chunk completes is delivered before the chunk is judged.
@@ -137,8 +137,9 @@ export class WebSocketTransport implements Transport {
     this.#meter.maxMessageBytes = Math.min(bytes, this.#limits.stanzaBytes)
   }
 
-  ping(): void {
-    if (this.#ws.readyState === WebSocket.OPEN) this.#ws.ping()
+  ping(id: number): boolean {
+    if (this.#ws.readyState === WebSocket.OPEN) this.#ws.ping(String(id))
+    return true
   }
 
   close(code: CloseCode, reason = ''): void {
@@ -194,7 +195,26 @@ export class WebSocketTransport implements Transport {
     }
   }
 
-  /** A ping or pong: `ws` has answered it. */
+  /**
+   * WS-62: answered with the same payload, behind what arrived before it: `ws` would answer while we hold messages back.
+   */
+  #onPing(data: Uint8Array): void {
+    this.#onControl()
+    this.#delivery.afterHeld(() => {
+      // Who reads no answers gets none: RFC 6455 §5.5.3 lets a later pong stand for several pings.
+      const { OPEN } = WebSocket
+      if (this.#deaf || this.#ws.readyState !== OPEN) return
+      if (this.#ws.bufferedAmount <= this.#limits.sendHighWaterBytes) this.#ws.pong(data)
+    })
+  }
+
+  #onPong(data: Uint8Array): void {
+    this.#onControl()
+    if (this.#deaf) return
+    const id = idOf(data)
+    if (id !== null) this.#delivery.pong(id)
+  }
+
   #onControl(): void {
     if (this.#deaf) return
     const nowMs = this.#clock.monotonicMs()
@@ -270,6 +290,12 @@ export class WebSocketTransport implements Transport {
 
 /** What `ws` reports where the peer sent no close frame. */
 const NO_CLOSE_FRAME = 1006
+
+/** null: no ping of ours */
+function idOf(payload: Uint8Array): number | null {
+  const text = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('latin1')
+  return /^\d{1,10}$/.test(text) ? Number(text) : null
+}
 
 function uncork(transport: WebSocketTransport): void {
   transport.flush()

@@ -362,7 +362,7 @@ for (const [role, make] of [
     it('[WS-14] masks as its role demands, and closes a peer that does not: 1002', async () => {
       const { transport, recorder, peer } = await make()
       transport.send('<a/>')
-      transport.ping()
+      transport.ping(1)
       expect((await peer.frame())?.masked).toBe(masks)
       expect((await peer.frame())?.masked).toBe(masks)
       peer.write(frame({ payload: '<wrong/>', masked: masks }))
@@ -449,7 +449,7 @@ for (const [role, make] of [
         payload: Buffer.from('are you there?'),
       })
       // WS-61: a liveness probe is a ping
-      transport.ping()
+      transport.ping(1)
       expect(await peer.frame()).toMatchObject({ opcode: OPCODE.ping })
       const before = recorder.activities
       peer.write(frame({ opcode: OPCODE.pong, ...theirs }))

@@ -34,6 +34,8 @@ export class Recorder implements TransportHandler {
   readonly ends: Ended[] = []
   /** calls after the end: must stay empty */
   readonly late: string[] = []
+  /** ids of pings that were answered */
+  readonly pongs: number[] = []
   activities = 0
   drains = 0
   /** called with each message, after it is recorded */
@@ -50,6 +52,12 @@ export class Recorder implements TransportHandler {
   onActivity(): void {
     this.#note('activity')
     this.activities += 1
+    this.#wake()
+  }
+
+  onPong(id: number): void {
+    this.#note('pong')
+    this.pongs.push(id)
     this.#wake()
   }
 
@@ -257,7 +265,7 @@ export function transportCompliance(wire: Wire): void {
       initiating.close(1000)
       const again = () => {
         initiating.send('<late/>')
-        initiating.ping()
+        initiating.ping(1)
         initiating.pause()
         initiating.resume()
         initiating.setMaxMessageBytes(1)
@@ -325,14 +333,47 @@ export function transportCompliance(wire: Wire): void {
     if (wire.pings) {
       it('a ping is a sign of life on both sides and no message', async () => {
         const { initiating, receiving, atInitiating, atReceiving } = await connect()
-        initiating.ping()
+        expect(initiating.ping(1)).toBe(true)
         await atReceiving.until(() => atReceiving.activities > 0)
         await atInitiating.until(() => atInitiating.activities > 0)
         const before = atReceiving.activities
-        receiving.ping()
+        expect(receiving.ping(1)).toBe(true)
         await atReceiving.until(() => atReceiving.activities > before)
         expect(atInitiating.messages).toEqual([])
         expect(atReceiving.messages).toEqual([])
+      })
+
+      it('the answer to a ping comes once the peer has taken what was sent before it', async () => {
+        const { initiating, receiving, atInitiating, atReceiving } = await connect()
+        const last = 4_294_967_295
+        initiating.send('<a/>')
+        initiating.ping(1)
+        await atInitiating.until(() => atInitiating.pongs.length === 1)
+        expect(atReceiving.texts.join('')).toBe('<a/>')
+        receiving.ping(last)
+        await atReceiving.until(() => atReceiving.pongs.length === 1)
+        expect([atInitiating.pongs, atReceiving.pongs]).toEqual([[1], [last]])
+      })
+
+      it('a paused peer answers no ping behind what it has not taken', async () => {
+        const { initiating, receiving, atInitiating, atReceiving } = await connect()
+        atReceiving.react = () => receiving.pause()
+        for (const name of ['a', 'b']) initiating.send(`<${name}/>`)
+        initiating.ping(7)
+        await atReceiving.until(() => atReceiving.messages.length === 1)
+        await turns()
+        expect(atReceiving.texts.join('')).toBe('<a/>')
+        expect(atInitiating.pongs).toEqual([])
+        atReceiving.react = () => {}
+        receiving.resume()
+        await atInitiating.until(() => atInitiating.pongs.length === 1)
+        expect(atReceiving.texts.join('')).toBe('<a/><b/>')
+      })
+    } else {
+      it('has no liveness probe, and says so', async () => {
+        const { initiating, receiving } = await connect()
+        expect(initiating.ping(1)).toBe(false)
+        expect(receiving.ping(1)).toBe(false)
       })
     }
 

@@ -2,14 +2,18 @@ import { expect, it } from 'vitest'
 import { memoryTransportPair } from '../../../src/transport/index.ts'
 import { complianceLimits, Recorder, transportCompliance } from '../../kit/transport-compliance.ts'
 
-for (const mode of ['message', 'chunk'] as const) {
+for (const [mode, pings] of [
+  ['message', true],
+  ['chunk', false],
+] as const) {
   transportCompliance({
     name: `memory (${mode})`,
     mode,
-    pings: true,
+    pings,
     async connect(handlers) {
       const { initiating, receiving } = memoryTransportPair({
         mode,
+        pings,
         limits: complianceLimits,
         ...(mode === 'chunk' ? { cut: available => Math.ceil(available / 3) } : {}),
       })

@@ -10,8 +10,8 @@ import {
   webSocketAcceptor,
 } from '../../../src/transport/index.ts'
 import { authority, dial, testFront } from '../../kit/fronts.ts'
-import { complianceLimits, transportCompliance } from '../../kit/transport-compliance.ts'
-import { frame, rawWebSocket } from '../../kit/wire.ts'
+import { complianceLimits, transportCompliance, turns } from '../../kit/transport-compliance.ts'
+import { frame, OPCODE, rawWebSocket } from '../../kit/wire.ts'
 
 const server = authority.issue({ dns: ['montague.example'] })
 const client = authority.issue({ dns: ['capulet.example'] })
@@ -120,6 +120,35 @@ describe('websocket', () => {
     await recorder.until(() => recorder.messages.length > 0 || recorder.ends.length > 0)
     expect(recorder.messages[0]?.length).toBe(defaultLimits.stanzaBytes)
     expect(recorder.activities).toBeGreaterThan(defaultLimits.stanzaBytes / segment)
+    peer.destroy()
+    await test.front.close()
+  })
+
+  it('takes no pong for an answer that carries none of its ids', async () => {
+    const test = await testFront()
+    const peer = await rawWebSocket(test.port)
+    const { recorder } = await test.arrived()
+    for (const payload of ['', 'x', '-1', '1e3', ' 1', '12345678901', '\u0661', '3'])
+      peer.write(frame({ opcode: OPCODE.pong, payload }))
+    await recorder.until(() => recorder.pongs.length > 0)
+    expect(recorder.pongs).toEqual([3])
+    peer.destroy()
+    await test.front.close()
+  })
+
+  it('piles up no answers for a peer that pings and does not read', async () => {
+    const limits = { sendHighWaterBytes: 1_024, pingsPerSecond: 1_000_000 }
+    const test = await testFront({ limits })
+    const peer = await rawWebSocket(test.port)
+    const { arrival, recorder } = await test.arrived()
+    peer.socket.pause()
+    arrival.transport.send(Buffer.alloc(16 * 1024 * 1024, 'x'))
+    const full = arrival.transport.bufferedBytes()
+    const before = recorder.activities
+    for (let n = 0; n < 100; n++) peer.write(frame({ opcode: OPCODE.ping, payload: 'x'.repeat(125) }))
+    await recorder.until(() => recorder.activities > before)
+    await turns()
+    expect(arrival.transport.bufferedBytes()).toBeLessThanOrEqual(full)
     peer.destroy()
     await test.front.close()
   })
