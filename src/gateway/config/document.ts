@@ -1,0 +1,115 @@
+import { z } from 'zod'
+import { inner } from './parse.ts'
+import { type Declaration, declarationOf, fileSchema } from './schema.ts'
+
+/** docs/CONFIG.md, from the declarations. */
+export function renderReference(): string {
+  const parts = [REFERENCE_HEAD]
+  for (const section of sections()) {
+    parts.push(`## ${section.title}\n\n${section.doc}\n`)
+    parts.push('| key | value | default | |\n|---|---|---|---|')
+    for (const { name, declaration, needed } of section.keys) {
+      const { fallback: value } = declaration
+      const fallback = value === undefined ? (needed ? 'needed' : '') : `\`${value}\``
+      parts.push(`| \`${name}\` | ${cell(declaration.expected)} | ${fallback} | ${cell(declaration.doc)} |`)
+    }
+    parts.push('')
+  }
+  return `${parts.join('\n').trimEnd()}\n`
+}
+
+/** An annotated configuration to start from: what must be set is set, the rest is a comment that shows the default. */
+export function renderSample(): string {
+  const parts = [SAMPLE_HEAD]
+  for (const section of sections()) {
+    // A table may stand there empty; one of a list may not.
+    const hidden = section.name === 'endpoint'
+    parts.push('', ...wrapped(plain(section.doc)), `${hidden ? '# ' : ''}${section.title}`)
+    for (const { name, declaration } of section.keys) {
+      const { example, fallback, doc, rare } = declaration
+      const line = `${name} = ${example ?? fallback ?? '""'}`
+      if (section.name === 'limits') parts.push(`# ${line}  # ${doc}`)
+      else parts.push(...wrapped(plain(doc)), hidden || rare || example === undefined ? `# ${line}` : line)
+    }
+  }
+  return `${parts.join('\n')}\n`
+}
+
+const REFERENCE_HEAD = `# Configuration
+
+<!-- Made by \`npm run docs\` from src/gateway/config/schema.ts: edit there. -->
+
+\`isthmus serve --config isthmus.toml\` reads one file in [TOML](https://toml.io).
+\`isthmus config sample\` prints one to start from; \`isthmus config check FILE\` reports everything that is wrong with one.
+
+- Names of files are relative to the configuration file.
+- Durations and sizes are written with their unit: \`"30s"\`, \`"512KiB"\` (ms, s, m, h, d; B, KiB, MiB, GiB).
+- \`\${NAME}\` in a text takes the value of an environment variable; \`$\${\` stands for \`\${\`.
+- A key that is not listed here is an error.
+`
+
+const SAMPLE_HEAD = `# Isthmus: XMPP federation over WebSocket. Every key is in docs/CONFIG.md; check this file with
+#   isthmus config check FILE
+# Names of files are relative to this file. \${NAME} takes a value from the environment.`
+
+interface Section {
+  readonly name: string
+  /** '[limits]' or '[[domain]]' */
+  readonly title: string
+  readonly doc: string
+  readonly keys: readonly Key[]
+}
+
+interface Key {
+  readonly name: string
+  readonly declaration: Declaration
+  /** there is neither a default nor a meaning of its absence */
+  readonly needed: boolean
+}
+
+function sections(): Section[] {
+  return Object.entries(fileSchema.shape).map(([name, schema]) => {
+    const container = inner(schema)
+    const repeated = container instanceof z.ZodArray
+    const table = repeated ? inner(container.element) : container
+    if (!(table instanceof z.ZodObject)) throw new TypeError(`${name} is no section`)
+    return {
+      name,
+      title: repeated ? `[[${name}]]` : `[${name}]`,
+      doc: declared(name, table).doc,
+      keys: Object.entries(table.shape).map(([key, value]) => ({
+        name: key,
+        declaration: declared(`${name}.${key}`, value),
+        needed: inner(value) === value,
+      })),
+    }
+  })
+}
+
+function declared(name: string, schema: unknown): Declaration {
+  const declaration = schema instanceof z.ZodType ? declarationOf(schema) : undefined
+  if (declaration === undefined) throw new TypeError(`${name} is not declared`)
+  return declaration
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|')
+}
+
+function plain(markdown: string): string {
+  return markdown.replaceAll('`', '')
+}
+
+function wrapped(text: string): string[] {
+  const lines: string[] = []
+  let line = '#'
+  for (const word of text.split(' ')) {
+    if (line.length + word.length > 100) {
+      lines.push(line)
+      line = '#'
+    }
+    line += ` ${word}`
+  }
+  lines.push(line)
+  return lines
+}

@@ -1,0 +1,376 @@
+import { z } from 'zod'
+import { LIMITS, type Limit, type LimitName } from '../../base/index.ts'
+import { notFederable, parseDomain } from '../../xmpp/index.ts'
+import { parseAddress, parseCidr, parseHostPort, parseIp } from './address.ts'
+import { formatBytes, formatDuration, parseBytes, parseDuration } from './quantity.ts'
+
+/** What is declared of a key or section beside its schema. CONFIG.md, the sample and problems are made from it. */
+export interface Declaration {
+  /** what the value is, for a person, e.g. 'a wss URL' */
+  readonly expected: string
+  /** what the key does; sentences */
+  readonly doc: string
+  /** the default as TOML; undefined: none */
+  readonly fallback?: string
+  /** a value as TOML, for the sample */
+  readonly example?: string
+  /** the sample shows the key as a comment */
+  readonly rare?: boolean
+}
+
+const declarations = z.registry<Declaration>()
+
+export function declarationOf(schema: z.ZodType): Declaration | undefined {
+  return declarations.get(schema)
+}
+
+/** The name of a limit in the file: `stanzaBytes` is `stanza_bytes`, `negotiationMs` is `negotiation`. */
+export function limitKey(name: LimitName): string {
+  return name.replace(/Ms$/, '').replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+}
+
+// -- values ---------------------------------------------------------------------------------------------------------
+
+/** Text that `read` turns into a value; a string from `read` is the hint of the problem. */
+function text<T>(read: (text: string) => { value: T } | { hint: string }) {
+  return z.string().transform((raw, context) => {
+    const result = read(raw)
+    if ('value' in result) return result.value
+    context.addIssue({ code: 'custom', params: { hint: result.hint } })
+    return z.NEVER
+  })
+}
+
+const federableDomain = () =>
+  text(raw => {
+    const domain = parseDomain(raw)
+    if (domain === null) return { hint: 'letters, digits and hyphens, in labels joined by dots' }
+    switch (notFederable(domain)) {
+      case null:
+        return { value: domain }
+      case 'single-label':
+        return { hint: 'a name without a dot does not federate' }
+      case 'ip-literal':
+        return { hint: 'an address is not a domain' }
+      case 'special-use':
+        return { hint: 'this top-level domain is reserved and does not federate' }
+    }
+  })
+
+const wssUrl = () =>
+  text(raw => {
+    const url = URL.canParse(raw) ? new URL(raw) : null
+    if (url === null) return { hint: 'write it whole: wss://HOST[:PORT]/PATH' }
+    if (url.protocol !== 'wss:') return { hint: 'federation needs TLS: the scheme is wss' }
+    if (url.username !== '' || url.password !== '') return { hint: 'leave user and password out' }
+    if (url.hash !== '') return { hint: 'a WebSocket URL has no fragment' }
+    return { value: url.href }
+  })
+
+const filePath = () =>
+  text(raw => {
+    if (raw.includes('-----BEGIN')) return { hint: 'name a file that holds it' }
+    return raw === '' || raw.includes('\0') ? { hint: 'the name of a file' } : { value: raw }
+  })
+
+const checked = (ok: (raw: string) => boolean, hint: string) =>
+  text(raw => (ok(raw) ? { value: raw } : { hint }))
+
+const count = (minimum: number) =>
+  z
+    .union([
+      z.number(),
+      z
+        .string()
+        .regex(/^\d{1,9}$/)
+        .transform(Number),
+    ])
+    .transform((value, context) => {
+      if (Number.isSafeInteger(value) && value >= minimum) return value
+      context.addIssue({ code: 'custom', params: { hint: `a whole number, at least ${minimum}` } })
+      return z.NEVER
+    })
+
+const quantity = (parse: (text: string) => number | null, minimum: number, units: string, least: string) =>
+  text(raw => {
+    const value = parse(raw)
+    if (value === null) return { hint: `a number with its unit: ${units}` }
+    return value < minimum ? { hint: `at least ${least}` } : { value }
+  })
+
+// -- limits ---------------------------------------------------------------------------------------------------------
+
+// RFC 6120 §13.12: no stanza limit below 10 000 bytes.
+const FLOORS: Partial<Record<LimitName, number>> = {
+  stanzaBytes: 10_000,
+  preAuthStanzaBytes: 10_000,
+  pingJitterMs: 0,
+}
+
+function limitSchema(name: LimitName, limit: Limit): z.ZodType<number> {
+  const floor = FLOORS[name] ?? 1
+  switch (limit.unit) {
+    case 'ms':
+      return quantity(parseDuration, floor, 'ms, s, m, h, d', formatDuration(floor))
+    case 'bytes':
+    case 'bytes/s':
+      return quantity(parseBytes, floor, 'B, KiB, MiB, GiB', formatBytes(floor))
+    case 'count':
+      return count(floor)
+  }
+}
+
+/** The default of a limit as the file writes it. */
+export function limitText(limit: Limit): string {
+  switch (limit.unit) {
+    case 'ms':
+      return JSON.stringify(formatDuration(limit.default))
+    case 'bytes':
+    case 'bytes/s':
+      return JSON.stringify(formatBytes(limit.default))
+    case 'count':
+      return String(limit.default)
+  }
+}
+
+const LIMIT_TYPES: Readonly<Record<Limit['unit'], string>> = {
+  ms: 'a duration',
+  bytes: 'a size',
+  'bytes/s': 'a size, per second',
+  count: 'a number',
+}
+
+/** Keys of `[limits]` and the limits they set. */
+export const LIMIT_KEYS: ReadonlyMap<string, LimitName> = new Map(
+  limitNames().map(name => [limitKey(name), name]),
+)
+
+function limitNames(): LimitName[] {
+  const isLimitName = (name: string): name is LimitName => Object.hasOwn(LIMITS, name)
+  return Object.keys(LIMITS).filter(isLimitName)
+}
+
+function limitsShape(): Record<string, z.ZodOptional<z.ZodType<number>>> {
+  return Object.fromEntries(
+    limitNames().map(name => {
+      const limit: Limit = LIMITS[name]
+      const schema = limitSchema(name, limit).optional()
+      declarations.add(schema, {
+        expected: LIMIT_TYPES[limit.unit],
+        doc: limit.reason,
+        fallback: limitText(limit),
+        rare: true,
+      })
+      return [limitKey(name), schema]
+    }),
+  )
+}
+
+// -- the file -------------------------------------------------------------------------------------------------------
+
+const listen = z
+  .strictObject({
+    address: checked(
+      raw => parseAddress(raw) !== null,
+      'for all interfaces "[::]:443"; an IPv6 address stands in brackets',
+    ).register(declarations, {
+      expected: 'ADDRESS:PORT',
+      doc: 'Where to listen: an IP address and a port. Port 0 takes a free one.',
+      example: '"[::]:443"',
+    }),
+    client_certificates: z.enum(['request', 'off']).default('request').register(declarations, {
+      expected: '"request" or "off"',
+      doc: 'Whether TLS asks peers for their certificate, which is how they prove themselves to us. It is never required. `"off"` is for a port shared with browsers, which would ask their users.',
+      fallback: '"request"',
+    }),
+  })
+  .register(declarations, {
+    expected: 'a table',
+    doc: 'A TLS listener: the s2s endpoint, host-meta and `/healthz`. Repeat for more.',
+  })
+
+const trust = z
+  .strictObject({
+    ca: z
+      .array(filePath().register(declarations, { expected: 'a file', doc: '' }))
+      .default([])
+      .register(declarations, {
+        expected: 'a list of files',
+        doc: "PEM files of certificate authorities that are trusted beside Node's bundled roots.",
+        fallback: '[]',
+        example: '["ca.pem"]',
+        rare: true,
+      }),
+    intermediates: z
+      .array(filePath().register(declarations, { expected: 'a file', doc: '' }))
+      .default([])
+      .register(declarations, {
+        expected: 'a list of files',
+        doc: 'PEM files of intermediate certificates that complete chains of peers and proxies that leave them out. They are not trusted by themselves.',
+        fallback: '[]',
+        rare: true,
+      }),
+  })
+  .register(declarations, { expected: 'a table', doc: 'Whose certificates are believed.' })
+
+const network = z
+  .strictObject({
+    allow_private: z
+      .array(
+        checked(raw => parseCidr(raw), 'an address, a slash and the length of the prefix').register(
+          declarations,
+          {
+            expected: 'a CIDR block such as "10.0.0.0/8"',
+            doc: '',
+          },
+        ),
+      )
+      .default([])
+      .register(declarations, {
+        expected: 'a list of CIDR blocks',
+        doc: 'Addresses that may be dialled although they are not of the public internet.',
+        fallback: '[]',
+        example: '["10.0.0.0/8"]',
+        rare: true,
+      }),
+    connect: z
+      .record(
+        checked(raw => parseHostPort(raw) !== null, 'as it stands in the URL, the port always written'),
+        checked(raw => parseAddress(raw) !== null, 'an IP address and a port').register(declarations, {
+          expected: 'ADDRESS:PORT',
+          doc: '',
+        }),
+      )
+      .default({})
+      .register(declarations, {
+        expected: 'a table of "HOST:PORT" = "ADDRESS:PORT"',
+        doc: 'Where the socket goes instead; names, TLS and HTTP stay those of the host. The address needs `allow_private` where it is private.',
+        fallback: '{}',
+        example: '{ "montague.example:443" = "127.0.0.1:9443" }',
+        rare: true,
+      }),
+  })
+  .register(declarations, { expected: 'a table', doc: 'Who may be dialled, and where.' })
+
+const domain = z
+  .strictObject({
+    name: federableDomain().register(declarations, {
+      expected: 'a domain',
+      doc: 'The XMPP domain that is served.',
+      example: '"capulet.example"',
+    }),
+    also: z
+      .array(federableDomain().register(declarations, { expected: 'a domain', doc: '' }))
+      .default([])
+      .register(declarations, {
+        expected: 'a list of domains',
+        doc: 'Further domains with the same host, certificate and url.',
+        fallback: '[]',
+        example: '["rooms.capulet.example"]',
+        rare: true,
+      }),
+    url: wssUrl().optional().register(declarations, {
+      expected: 'a wss URL',
+      doc: 'Where peers reach the domain; published in host-meta, and its path is served by every listener. Without it the domain only dials out.',
+      example: '"wss://capulet.example/s2s"',
+    }),
+    ips: z
+      .array(
+        checked(raw => parseIp(raw), 'IPv4 or IPv6, without brackets').register(declarations, {
+          expected: 'an IP address',
+          doc: '',
+        }),
+      )
+      .default([])
+      .register(declarations, {
+        expected: 'a list of IP addresses',
+        doc: "Addresses published in host-meta.json. Without them those of the url's host are looked up and refreshed.",
+        fallback: '[]',
+        example: '["192.0.2.1", "2001:db8::1"]',
+        rare: true,
+      }),
+    certificate: filePath().register(declarations, {
+      expected: 'a file',
+      doc: 'PEM chain, leaf first. Reloaded when the file changes; streams stay.',
+      example: '"capulet.pem"',
+    }),
+    key: filePath().register(declarations, {
+      expected: 'a file',
+      doc: 'PEM private key of the certificate, without a passphrase. Nobody else should be able to read it.',
+      example: '"capulet.key"',
+    }),
+    host: z.enum(['embedded']).register(declarations, {
+      expected: '"embedded"',
+      doc: 'Who answers for the domain. `"embedded"` is built in: it answers pings, disco and version, and echoes messages sent to `echo@` the domain.',
+      example: '"embedded"',
+    }),
+  })
+  .register(declarations, { expected: 'a table', doc: 'A domain that is served here. Repeat for more.' })
+
+const endpoint = z
+  .strictObject({
+    domain: federableDomain().register(declarations, {
+      expected: 'a domain',
+      doc: 'The remote domain.',
+      example: '"montague.example"',
+    }),
+    url: wssUrl().register(declarations, {
+      expected: 'a wss URL',
+      doc: 'Where it is. Its certificate must still prove the domain, or the host of this url.',
+      example: '"wss://montague.example:9443/s2s"',
+    }),
+  })
+  .register(declarations, {
+    expected: 'a table',
+    doc: 'A known address of a remote domain, tried ahead of discovery. Repeat for more.',
+  })
+
+const log = z
+  .strictObject({
+    level: z
+      .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+      .default('info')
+      .register(declarations, {
+        expected: '"trace", "debug", "info", "warn", "error" or "silent"',
+        doc: 'The least important lines to write.',
+        fallback: '"info"',
+      }),
+    format: z.enum(['json', 'text']).default('json').register(declarations, {
+      expected: '"json" or "text"',
+      doc: 'One JSON object a line, or text for a person.',
+      fallback: '"json"',
+    }),
+  })
+  .register(declarations, {
+    expected: 'a table',
+    doc: 'The log, on standard output. Stanzas are never written to it.',
+  })
+
+const admin = z
+  .strictObject({
+    socket: filePath().optional().register(declarations, {
+      expected: 'a file, or "off"',
+      doc: 'The unix socket through which `isthmus check` asks a running gateway. By default it is derived from the path of this file, in the runtime or state directory of the user. Its directory must be closed to others (0700).',
+      rare: true,
+      example: '"off"',
+    }),
+  })
+  .register(declarations, { expected: 'a table', doc: 'How the command reaches a running gateway.' })
+
+const limits = z
+  .strictObject(limitsShape())
+  .register(declarations, { expected: 'a table', doc: 'Every limit and timer.' })
+
+/** The whole file: every key is declared here, once. */
+export const fileSchema = z.strictObject({
+  listen: z.array(listen).default([]).register(declarations, { expected: 'a list of tables', doc: '' }),
+  trust: trust.prefault({}),
+  network: network.prefault({}),
+  domain: z.array(domain).default([]).register(declarations, { expected: 'a list of tables', doc: '' }),
+  endpoint: z.array(endpoint).default([]).register(declarations, { expected: 'a list of tables', doc: '' }),
+  log: log.prefault({}),
+  admin: admin.prefault({}),
+  limits: limits.prefault({}),
+})
+
+export type ConfigFile = z.output<typeof fileSchema>
