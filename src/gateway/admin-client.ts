@@ -1,5 +1,4 @@
 import { connect, type Socket } from 'node:net'
-import { createInterface } from 'node:readline'
 import {
   type AdminAnswer,
   type AdminRequest,
@@ -47,7 +46,7 @@ async function ask<T>(
   signal.addEventListener('abort', onAbort, { once: true })
   socket.write(`${JSON.stringify(request)}\n`)
   try {
-    for await (const line of createInterface({ input: socket })) {
+    for await (const line of linesOf(socket)) {
       const answer = parseAnswer(line)
       if (answer === null)
         return { ok: false, detail: 'the gateway answers in a way that this version does not know' }
@@ -76,6 +75,21 @@ async function reach(at: { paths: readonly string[]; user: AdminUser }): Promise
     return socket
   }
   return null
+}
+
+/** The lines that came before the connection ended, however it ended. */
+async function* linesOf(socket: Socket): AsyncGenerator<string> {
+  socket.setEncoding('utf8')
+  let rest = ''
+  try {
+    for await (const chunk of socket) {
+      const lines = (rest + String(chunk)).split('\n')
+      rest = lines.pop() ?? ''
+      yield* lines
+    }
+  } catch {
+    // Cut off in the middle: the answer that is missing says so.
+  }
 }
 
 function parseAnswer(line: string): AdminAnswer | null {

@@ -12,7 +12,7 @@ const stage = z.object({ name: z.string(), ok: z.boolean(), ms: z.number(), deta
 
 const report = z.object({
   ok: z.boolean(),
-  stages: z.array(stage),
+  stages: z.array(stage).readonly(),
   outcome: z.enum(['ok', 'failed', 'unreachable', 'identity']),
 })
 

@@ -3,7 +3,7 @@ import { printable } from './printable.ts'
 
 /** A line of the log before it is written. */
 export interface LogLine {
-  readonly level: 'debug' | 'info' | 'warn'
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
   readonly message: string
   /** text in it is printable already */
   readonly fields: Readonly<Record<string, string | number | boolean | readonly string[]>>
@@ -49,6 +49,8 @@ function kindOf(event: Event): Pick<LogLine, 'level' | 'message' | 'source'> {
         : { level: 'warn', message: 'stream refused', source: event.address }
     case 'stanza:bounced':
       return { level: 'info', message: 'stanzas bounced', source: OUTGOING }
+    case 'host:failed':
+      return { level: 'error', message: 'host failed', source: OUTGOING }
     case 'certificate:loaded':
       return { level: 'info', message: 'certificate loaded', source: null }
     case 'certificate:problem':
