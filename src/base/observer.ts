@@ -46,6 +46,8 @@ export interface Events {
   }
   'stream:ended': StreamLabel & { established: boolean; reason: string; detail: string; lifeMs: number }
   'stanza:bounced': { local: string; remote: string; condition: string; count: number; detail: string }
+  /** a host threw or rejected: a defect of the host; the stanza was bounced */
+  'host:failed': { domain: string; detail: string }
   'certificate:loaded': { domain: string; notAfterMs: number; sha256: string }
   'certificate:problem': { domain: string; reason: string; detail: string }
   stopping: { deadlineMs: number }
