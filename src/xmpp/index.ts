@@ -11,6 +11,19 @@
  * RFC 6120 §§4.9.3, 8 and 10 (stanzas, errors, routing); RFC 7622 with PRECIS (RFC 8264, RFC 8265) and IDNA2008 (RFC 5890
  * to 5895) for addresses.
  */
+export {
+  type Address,
+  bounce,
+  element,
+  iq,
+  message,
+  presence,
+  rescoped,
+  resultOf,
+  type StanzaError,
+  type StanzaFields,
+  stanzaFromElement,
+} from './compose.ts'
 export * from './conditions.ts'
 export {
   type Domain,

@@ -5,6 +5,7 @@ export const NS = {
   stream: 'http://etherx.jabber.org/streams',
   server: 'jabber:server',
   client: 'jabber:client',
+  component: 'jabber:component:accept',
   dialback: 'jabber:server:dialback',
   dialbackFeature: 'urn:xmpp:features:dialback',
   sasl: 'urn:ietf:params:xml:ns:xmpp-sasl',
