@@ -1,9 +1,15 @@
-import type { Domain, Stanza, StanzaCondition } from '../xmpp/index.ts'
+import type { Clock } from '../base/index.ts'
+import type { Domain, Stanza, StanzaCondition, StanzaErrorType } from '../xmpp/index.ts'
 
 /** A host's answer for one stanza. `taken`: the host is responsible now. Otherwise we bounce it with the condition. */
 export type Delivery =
   | { readonly taken: true }
-  | { readonly taken: false; readonly condition: StanzaCondition; readonly text?: string }
+  | {
+      readonly taken: false
+      readonly condition: StanzaCondition
+      readonly type?: StanzaErrorType
+      readonly text?: string
+    }
 
 /** What federation gives to a host. */
 export interface HostContext {
@@ -14,6 +20,8 @@ export interface HostContext {
    */
   send(stanza: Stanza): Promise<void> | undefined
   readonly domains: ReadonlySet<Domain>
+  /** what the host waits by */
+  readonly clock: Clock
 }
 
 /**

@@ -1,0 +1,367 @@
+import type { Clock, Limits, Observer, Random, Timer } from '../base/index.ts'
+import { type DomainPair, type Failure, type Stanza, type StanzaError, toRetry } from '../xmpp/index.ts'
+import type { Account } from './account.ts'
+import { Backlog, type BacklogLimits } from './backlog.ts'
+import { Backoff, type BackoffLimits } from './backoff.ts'
+import type { Connect, ConnectHandler, OutboundSession } from './connect.ts'
+import { type QueueTotal, Room } from './queue.ts'
+import { inDoubt, queueFull, STOPPING, tooLarge, tooLate, undeliverable } from './reasons.ts'
+
+export type RouteLimits = BacklogLimits &
+  BackoffLimits &
+  Pick<Limits, 'goodLifeMs' | 'negativeCacheMs' | 'outboundIdleMs' | 'retryMaxMs' | 'sendMaxBytes'>
+
+/** How the sender of a stanza that leaves this way learns what became of it. */
+export interface Returns {
+  /**
+   * Bounce it, or drop it where it must not be answered, and count that.
+   * @returns what whoever brought the stanza should wait for, because the way back has no room
+   */
+  bounce(stanza: Stanza, error: StanzaError): Promise<void> | undefined
+  /** Its outcome is counted; tell the sender all the same. */
+  tell(stanza: Stanza, error: StanzaError): void
+}
+
+export interface RouteOptions {
+  readonly pair: DomainPair
+  readonly connect: Connect
+  readonly returns: Returns
+  readonly account: Account
+  readonly total: QueueTotal
+  readonly observer: Observer
+  readonly limits: RouteLimits
+  readonly clock: Clock
+  readonly random: Random
+  /** nothing is queued, open or remembered any longer */
+  readonly onForgettable: (route: Route) => void
+}
+
+/** A stream that stands. */
+interface Live {
+  readonly session: OutboundSession
+  readonly sinceMs: number
+  /** stanzas given to it */
+  written: number
+  /** of those, counted as delivered */
+  counted: number
+  /** above its high-water mark */
+  blocked: boolean
+  /** of the stanza written last, with which it went above */
+  lastBytes: number
+  /** since the idle timer last looked */
+  used: boolean
+}
+
+type State =
+  /** no stream, nothing queued */
+  | { readonly name: 'idle' }
+  | { readonly name: 'dialling'; readonly abort: AbortController }
+  /** the backlog is empty unless `live` is blocked */
+  | { readonly name: 'open'; readonly live: Live }
+  /** we ended it; what comes meanwhile waits for the next one */
+  | { readonly name: 'closing'; readonly live: Live }
+  /** back-off; `refusing`: the domain has been given up for so long */
+  | { readonly name: 'waiting'; readonly failure: Failure | null; readonly refusing: boolean }
+  | { readonly name: 'stopped' }
+
+export type RouteState = State['name']
+
+/**
+ * The way from one local domain to one remote domain: at most one stream, one dial, and the backlog of what neither has
+ * taken yet. Order holds across streams: what waits goes before what comes. What was written is never written again, so
+ * there are no duplicates, and no stanza can kill a second stream (DECISIONS 6).
+ */
+export class Route {
+  readonly pair: DomainPair
+  readonly #options: RouteOptions
+  readonly #backlog: Backlog
+  readonly #room = new Room()
+  readonly #backoff: Backoff
+  /** who waits for the end of the stream */
+  readonly #endListeners: (() => void)[] = []
+  #state: State = IDLE
+  /** back-off, idle look or forgetting: whichever the state needs */
+  #timer: Timer | null = null
+  /** no further dials */
+  #stopping = false
+
+  constructor(options: RouteOptions) {
+    const { pair, returns } = options
+    this.pair = pair
+    this.#options = options
+    this.#backoff = new Backoff(options.limits, options.random)
+    this.#backlog = new Backlog({
+      ...options,
+      lateError: () => this.#lateError(),
+      bounce: (stanza, error) => void returns.bounce(stanza, error),
+      report: (error, count) => this.#report(error, count),
+      onRoom: () => this.#roomMade(),
+    })
+  }
+
+  get state(): RouteState {
+    return this.#state.name
+  }
+
+  /** Its source should wait. */
+  get crowded(): boolean {
+    const state = this.#state
+    return state.name === 'open' ? state.live.blocked : this.#backlog.crowded
+  }
+
+  /** Even a source that must not wait had better do so. */
+  get full(): boolean {
+    return this.#backlog.isFull(this.#spareBytes())
+  }
+
+  /** Accepted and without an outcome: waiting, or written and not confirmed. */
+  held(): number {
+    const live = this.#live()
+    return this.#backlog.size + (live === null ? 0 : live.written - live.counted)
+  }
+
+  /** Takes the stanza, or says why it must be bounced. The caller asks for `room` afterwards either way. */
+  offer(stanza: Stanza): StanzaError | null {
+    const state = this.#state
+    if (state.name === 'open' && !state.live.blocked) return this.#write(state.live, stanza)
+    if (this.#stopping && state.name !== 'open') return undeliverable(this.pair.remote, STOPPING)
+    if (state.name === 'waiting' && state.refusing && state.failure !== null)
+      return undeliverable(this.pair.remote, state.failure)
+    const isReading = state.name === 'open'
+    const refusal = this.#backlog.push(stanza, this.#spareBytes(), () =>
+      queueFull(this.pair.remote, isReading),
+    )
+    if (refusal === null && state.name === 'idle') this.#dial()
+    return refusal
+  }
+
+  /** What a source waits for before it goes on; undefined while there is room. */
+  room(): Promise<void> | undefined {
+    return this.crowded ? this.#room.wait() : undefined
+  }
+
+  /** The peer has just proven to be up: no reason to wait any longer. */
+  peerIsUp(): void {
+    if (this.#state.name === 'waiting') this.#next()
+  }
+
+  /** Count what has been confirmed meanwhile. */
+  settle(): void {
+    const live = this.#live()
+    if (live === null) return
+    const confirmed = live.session.confirmedCount()
+    this.#options.account.delivered += confirmed - live.counted
+    live.counted = confirmed
+  }
+
+  /** Bounce what waits, once each, with one condition. */
+  bounceWaiting(failure: Failure): void {
+    this.#backlog.bounceAll(undeliverable(this.pair.remote, failure))
+    this.#roomMade()
+  }
+
+  /** No more dials: what waits without a stream is bounced, a stream that stands serves on. */
+  stopDialling(): void {
+    this.#stopping = true
+    const state = this.#state
+    if (state.name === 'open' || state.name === 'stopped') return
+    if (state.name === 'dialling') state.abort.abort()
+    if (state.name !== 'closing') this.#move(STOPPED)
+    this.bounceWaiting(STOPPING)
+  }
+
+  /** End the stream, with the stream error of `failure`. Resolves when it has ended. */
+  end(failure: Failure): Promise<void> {
+    this.stopDialling()
+    const state = this.#state
+    if (state.name === 'stopped') return DONE
+    const ended = new Promise<void>(resolve => this.#endListeners.push(resolve))
+    if (state.name === 'open') {
+      this.#move({ name: 'closing', live: state.live })
+      this.bounceWaiting(failure)
+      state.live.session.end(failure)
+    }
+    return ended
+  }
+
+  /** The budget is spent. */
+  abort(): void {
+    this.#live()?.session.abort(STOPPING)
+  }
+
+  #live(): Live | null {
+    const state = this.#state
+    return state.name === 'open' || state.name === 'closing' ? state.live : null
+  }
+
+  #write(live: Live, stanza: Stanza): StanzaError | null {
+    const { maxBytes } = live.session.peerLimits
+    if (maxBytes !== null && stanza.bytes.length > maxBytes)
+      return tooLarge(this.pair.remote, stanza.bytes.length, maxBytes) // LI-03
+    live.written += 1
+    live.used = true
+    live.lastBytes = stanza.bytes.length
+    if (!live.session.send(stanza)) live.blocked = true
+    return null
+  }
+
+  /** From the backlog into the stream, until it is full. */
+  #pump(live: Live): void {
+    live.blocked = false
+    while (!live.blocked) {
+      const stanza = this.#backlog.shift()
+      if (stanza === undefined) break
+      const error = this.#write(live, stanza)
+      if (error !== null) this.#options.returns.bounce(stanza, error)
+    }
+    this.#roomMade()
+  }
+
+  /** The backlog and the buffers of a stream that is full keep to sendMaxBytes together: a slow reader costs no more. */
+  #spareBytes(): number | null {
+    const state = this.#state
+    if (state.name !== 'open') return null
+    const { sendMaxBytes, sendHighWaterBytes } = this.#options.limits
+    return sendMaxBytes - sendHighWaterBytes - state.live.lastBytes
+  }
+
+  #roomMade(): void {
+    if (!this.#backlog.crowded) this.#backlog.roomMade()
+    if (!this.crowded) this.#room.open()
+  }
+
+  #dial(): void {
+    const abort = new AbortController()
+    this.#move({ name: 'dialling', abort })
+    this.#options.connect(this.pair, this.#handler(abort), abort.signal)
+  }
+
+  /** One dial and the stream that may come of it. */
+  #handler(abort: AbortController): ConnectHandler {
+    let live: Live | null = null
+    const isCurrent = () => this.#state.name === 'dialling' && this.#state.abort === abort
+    return {
+      onConnected: session => {
+        const sinceMs = this.#options.clock.monotonicMs()
+        live = { session, sinceMs, written: 0, counted: 0, blocked: false, lastBytes: 0, used: true }
+        if (isCurrent()) this.#open(live)
+        else session.end(STOPPING)
+      },
+      onFailed: failure => {
+        if (isCurrent()) this.#failed(failure)
+      },
+      onDrain: () => {
+        if (this.#state.name === 'open' && this.#state.live === live) this.#pump(live)
+      },
+      onEnded: (failure, unconfirmed, count) => {
+        if (live !== null && live === this.#live()) this.#ended(live, failure, unconfirmed, count)
+      },
+    }
+  }
+
+  #open(live: Live): void {
+    this.#move({ name: 'open', live })
+    this.#pump(live)
+    this.#watchIdle(live)
+  }
+
+  #failed(failure: Failure): void {
+    this.#wait(failure)
+    this.bounceWaiting(failure)
+  }
+
+  #ended(live: Live, failure: Failure | null, unconfirmed: readonly Stanza[], count: number): void {
+    const { account, returns, limits, clock } = this.#options
+    const isOurDoing = this.#state.name === 'closing'
+    account.delivered += live.written - count - live.counted
+    account.inDoubt += count
+    if (this.#stopping) {
+      this.#move(STOPPED)
+      this.bounceWaiting(STOPPING)
+    } else {
+      const hasLasted = clock.monotonicMs() - live.sinceMs >= limits.goodLifeMs
+      if (hasLasted) this.#backoff.reset()
+      if (hasLasted || isOurDoing) this.#next()
+      else this.#wait(failure)
+      if (this.#isRefusing() && failure !== null) this.bounceWaiting(failure)
+    }
+    if (unconfirmed.length > 0) {
+      const error = inDoubt(this.pair.remote, failure)
+      this.#report(error, unconfirmed.length)
+      for (const stanza of unconfirmed) returns.tell(stanza, error)
+    }
+    this.#roomMade()
+    for (const listener of this.#endListeners.splice(0)) listener()
+  }
+
+  /** Dial if there is reason to, else rest. */
+  #next(): void {
+    if (this.#backlog.size > 0) this.#dial()
+    else this.#rest()
+  }
+
+  /** Back off. */
+  #wait(failure: Failure | null): void {
+    const { limits, clock } = this.#options
+    const refusing = failure !== null && toRetry(failure) === 'never'
+    // Discovery remembers for itself that there is nothing, and answers at once.
+    if (refusing && failure.kind === 'no-endpoint') {
+      this.#rest()
+      return
+    }
+    const delayMs = refusing ? limits.negativeCacheMs : this.#backoff.next(failure)
+    this.#move({ name: 'waiting', failure, refusing })
+    this.#timer = clock.setTimer(delayMs, () => this.#next())
+  }
+
+  #isRefusing(): boolean {
+    return this.#state.name === 'waiting' && this.#state.refusing
+  }
+
+  /** Failures are remembered for a while, so that the next one backs off further. */
+  #rest(): void {
+    const { clock, limits, onForgettable } = this.#options
+    this.#move(IDLE)
+    const delayMs = this.#backoff.failures === 0 ? 0 : limits.retryMaxMs
+    this.#timer = clock.setTimer(delayMs, () => onForgettable(this))
+  }
+
+  #move(state: State): void {
+    this.#timer?.cancel()
+    this.#timer = null
+    this.#state = state
+  }
+
+  /** ST-22: generous, in order, and never while something is under way. */
+  #watchIdle(live: Live): void {
+    const { clock, limits } = this.#options
+    this.#timer = clock.setTimer(limits.outboundIdleMs, () => {
+      this.settle()
+      const isQuiet = !live.used && this.held() === 0
+      live.used = false
+      if (isQuiet) {
+        this.#move({ name: 'closing', live })
+        live.session.end(null)
+      } else this.#watchIdle(live)
+    })
+  }
+
+  /** Why a stanza has waited too long. */
+  #lateError(): StanzaError {
+    const { remote } = this.pair
+    const state = this.#state
+    if (state.name === 'open') return queueFull(remote, true)
+    const failure = state.name === 'waiting' ? state.failure : null
+    return undeliverable(remote, failure ?? tooLate(this.#options.limits.queueAgeMs))
+  }
+
+  #report(error: StanzaError, count: number): void {
+    const { local, remote } = this.pair
+    const { condition, text = '' } = error
+    this.#options.observer.publish({ type: 'stanza:bounced', local, remote, condition, count, detail: text })
+  }
+}
+
+const IDLE: State = { name: 'idle' }
+const STOPPED: State = { name: 'stopped' }
+const DONE = Promise.resolve()

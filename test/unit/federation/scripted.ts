@@ -1,0 +1,179 @@
+import type { Random } from '../../../src/base/index.ts'
+import type { Connect, ConnectHandler, OutboundSession } from '../../../src/federation/connect.ts'
+import type { Returns } from '../../../src/federation/route.ts'
+import {
+  type Domain,
+  type DomainPair,
+  type Failure,
+  type Jid,
+  parseDomain,
+  type Stanza,
+  type StanzaError,
+} from '../../../src/xmpp/index.ts'
+
+// A network that does what the test says, when it says so.
+
+export function domain(name: string): Domain {
+  const parsed = parseDomain(name)
+  if (parsed === null) throw new TypeError(`no domain: ${name}`)
+  return parsed
+}
+
+export const CAPULET = domain('capulet.example')
+export const MONTAGUE = domain('montague.example')
+export const PAIR: DomainPair = { local: CAPULET, remote: MONTAGUE }
+
+export const REFUSED: Failure = { by: 'network', kind: 'unreachable', detail: 'connection refused' }
+export const CUT: Failure = { by: 'network', kind: 'closed', detail: 'the connection was lost' }
+
+/** A numbered message without a tree, as the pool sees it. */
+export function numbered(
+  number: number,
+  options: { from?: Domain; to?: Domain; bytes?: number; type?: string } = {},
+): Stanza {
+  const { from = CAPULET, to = MONTAGUE, bytes = 100, type = 'chat' } = options
+  const jid = (at: Domain): Jid => ({ local: 'somebody', domain: at, resource: '' })
+  return {
+    kind: 'message',
+    from: jid(from),
+    to: jid(to),
+    type,
+    id: String(number),
+    bytes: new Uint8Array(bytes),
+    element() {
+      throw new TypeError('the pool looks into no stanza')
+    },
+  }
+}
+
+export function numbers(stanzas: readonly Stanza[]): number[] {
+  return stanzas.map(({ id }) => Number(id))
+}
+
+export class ScriptedSession implements OutboundSession {
+  readonly peerLimits: { maxBytes: number | null; idleSeconds: null }
+  readonly sent: Stanza[] = []
+  /** how many more it takes before it says that it is full */
+  room = Number.POSITIVE_INFINITY
+  endedWith: Failure | null | undefined
+  abortedWith: Failure | undefined
+  readonly #handler: ConnectHandler
+  #confirmed = 0
+  #over = false
+
+  constructor(handler: ConnectHandler, maxBytes: number | null) {
+    this.#handler = handler
+    this.peerLimits = { maxBytes, idleSeconds: null }
+  }
+
+  get over(): boolean {
+    return this.#over
+  }
+
+  send(stanza: Stanza): boolean {
+    if (this.#over || this.endedWith !== undefined) throw new Error('sent into a stream that has ended')
+    this.sent.push(stanza)
+    this.room -= 1
+    return this.room > 0
+  }
+
+  end(failure: Failure | null): void {
+    this.endedWith = failure
+  }
+
+  abort(failure: Failure): void {
+    this.abortedWith = failure
+    if (!this.#over) this.die(failure)
+  }
+
+  confirmedCount(): number {
+    return this.#confirmed
+  }
+
+  get unconfirmed(): number {
+    return this.sent.length - this.#confirmed
+  }
+
+  /** The peer has read so many more. */
+  confirm(count: number): void {
+    this.#confirmed += count
+  }
+
+  drain(room = Number.POSITIVE_INFINITY): void {
+    this.room = room
+    this.#handler.onDrain()
+  }
+
+  /** All is confirmed, in order. */
+  close(): void {
+    this.#confirmed = this.sent.length
+    this.#end(null)
+  }
+
+  die(failure: Failure): void {
+    this.#end(failure)
+  }
+
+  #end(failure: Failure | null): void {
+    this.#over = true
+    const unconfirmed = this.sent.slice(this.#confirmed)
+    this.#handler.onEnded(failure, unconfirmed, unconfirmed.length)
+  }
+}
+
+export interface ScriptedDial {
+  readonly pair: DomainPair
+  readonly signal: AbortSignal
+  readonly open: boolean
+  succeed(options?: { maxBytes?: number; room?: number }): ScriptedSession
+  fail(failure: Failure): void
+}
+
+export class ScriptedNetwork {
+  readonly dials: ScriptedDial[] = []
+
+  readonly connect: Connect = (pair, handler, signal) => {
+    let open = true
+    this.dials.push({
+      pair,
+      signal,
+      get open() {
+        return open
+      },
+      succeed({ maxBytes, room } = {}) {
+        open = false
+        const session = new ScriptedSession(handler, maxBytes ?? null)
+        if (room !== undefined) session.room = room
+        handler.onConnected(session)
+        return session
+      },
+      fail(failure) {
+        open = false
+        handler.onFailed(failure)
+      },
+    })
+  }
+
+  /** the newest dial */
+  get last(): ScriptedDial {
+    const last = this.dials.at(-1)
+    if (last === undefined) throw new Error('nobody has dialled')
+    return last
+  }
+}
+
+export class RecordedReturns implements Returns {
+  readonly bounced: { readonly number: number; readonly error: StanzaError }[] = []
+  readonly told: { readonly number: number; readonly error: StanzaError }[] = []
+
+  bounce(stanza: Stanza, error: StanzaError): undefined {
+    this.bounced.push({ number: Number(stanza.id), error })
+  }
+
+  tell(stanza: Stanza, error: StanzaError): void {
+    this.told.push({ number: Number(stanza.id), error })
+  }
+}
+
+/** Jitter at its longest. */
+export const LONGEST: Random = { bytes: length => new Uint8Array(length), unit: () => 1 }
