@@ -1,0 +1,108 @@
+import type { Clock, Observer, Random } from '../base/index.ts'
+import type { Domain, DomainPair, Failure } from '../xmpp/index.ts'
+import type { Account } from './account.ts'
+import type { Connect } from './connect.ts'
+import { spread } from './drain.ts'
+import type { QueueTotal } from './queue.ts'
+import { type Returns, Route, type RouteLimits, type RouteState } from './route.ts'
+
+export interface PoolOptions {
+  readonly connect: Connect
+  readonly returns: Returns
+  readonly account: Account
+  readonly total: QueueTotal
+  readonly observer: Observer
+  readonly limits: RouteLimits
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/** All ways out, by pair. A route exists while it has something to do or to remember. */
+export class Pool {
+  readonly #options: PoolOptions
+  /** local domain -> remote domain -> route: two look-ups a stanza and no key to build */
+  readonly #routes = new Map<Domain, Map<Domain, Route>>()
+  #stopping = false
+
+  constructor(options: PoolOptions) {
+    this.#options = options
+  }
+
+  /** The pair's route if it has one: no need to ask again whether the remote domain may be dialled. */
+  find(local: Domain, remote: Domain): Route | undefined {
+    return this.#routes.get(local)?.get(remote)
+  }
+
+  /** The pair's route, made where there is none. */
+  route(local: Domain, remote: Domain): Route {
+    return this.find(local, remote) ?? this.#add({ local, remote })
+  }
+
+  /** How many routes are in each state. */
+  states(): Readonly<Record<RouteState, number>> {
+    const counts = { idle: 0, dialling: 0, open: 0, closing: 0, waiting: 0, stopped: 0 }
+    for (const route of this.#all()) counts[route.state] += 1
+    return counts
+  }
+
+  /** Stanzas of the account that lie here; counts confirmations on the way. */
+  held(): number {
+    let held = 0
+    for (const route of this.#all()) {
+      route.settle()
+      held += route.held()
+    }
+    return held
+  }
+
+  /** No more dials; streams that stand serve on. */
+  stopDialling(): void {
+    this.#stopping = true
+    for (const route of this.#all()) route.stopDialling()
+  }
+
+  /** Resolves once the streams that stand have taken all that waits for them. */
+  async drained(): Promise<void> {
+    await Promise.all(this.#all().map(route => route.room()))
+  }
+
+  /** What waits is bounced. */
+  bounceWaiting(failure: Failure): void {
+    for (const route of this.#all()) route.bounceWaiting(failure)
+  }
+
+  /** End every stream, one after the other within `staggerMs`. Resolves when all have ended, by force after `deadlineMs`. */
+  async end(failure: Failure, staggerMs: number, deadlineMs: number): Promise<void> {
+    this.#stopping = true
+    const { clock } = this.#options
+    const routes = this.#all()
+    const force = clock.setTimer(deadlineMs, () => {
+      for (const route of routes) route.abort()
+    })
+    await spread(routes, route => route.end(failure), staggerMs, clock)
+    force.cancel()
+  }
+
+  #add(pair: DomainPair): Route {
+    const route = new Route({
+      ...this.#options,
+      pair,
+      onForgettable: forgettable => this.#forget(forgettable),
+    })
+    if (this.#stopping) route.stopDialling()
+    const ofLocal = this.#routes.get(pair.local)
+    if (ofLocal === undefined) this.#routes.set(pair.local, new Map([[pair.remote, route]]))
+    else ofLocal.set(pair.remote, route)
+    return route
+  }
+
+  #forget(route: Route): void {
+    const { local, remote } = route.pair
+    const ofLocal = this.#routes.get(local)
+    if (ofLocal?.get(remote) === route) ofLocal.delete(remote)
+  }
+
+  #all(): Route[] {
+    return [...this.#routes.values()].flatMap(routes => [...routes.values()])
+  }
+}
