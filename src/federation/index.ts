@@ -1,3 +1,28 @@
+/**
+ * federation: stanzas between domains. It finds for each stanza its way: to the host of a local domain, or to the one
+ * stream of a (local, remote) pair, which it dials, keeps, drains in order and dials again; it takes the streams that
+ * peers open; and it knows at any time what became of every stanza (account.ts).
+ *
+ * It is not: HTTP and TLS listening (front/), what a stream says (stream/, session/), where a domain is (discovery/),
+ * whether a certificate proves it (identity/), who answers for a local domain (hosts/).
+ *
+ * Theory. The router counts a stanza in and picks a lane (local) or a route (remote). A route is in one state of six, and
+ * everything that happens to it is a move between them; nothing else dials. Whoever brings stanzas gets a promise when
+ * there is no room, and a bounce when he does not wait: queues are bounded. Reading from a peer waits for writing to the
+ * same peer only when the queue of that pair is full. The path of a stanza makes no promise and no closure while there is
+ * room.
+ *
+ * RFC 6120 §§4.5, 8 and 10, RFC 7395 §3.6, XEP-0468, XEP-0478 0.2; DECISIONS 9, 10, 12, 21, 22, 23, 26, 30.
+ */
 export type { AccountSnapshot } from './account.ts'
 export type { CheckReport, Stage, StageName } from './check.ts'
+export type { StartInitiating } from './dial.ts'
+export { FederationCore, type FederationDeps } from './federation.ts'
 export type { Delivery, Host, HostContext } from './host.ts'
+export {
+  type DomainOptions,
+  type FederationOptions,
+  type ListenOptions,
+  readOptions,
+  type Settings,
+} from './options.ts'

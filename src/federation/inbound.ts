@@ -1,0 +1,186 @@
+import type { Clock, Limits } from '../base/index.ts'
+import type { EstablishedSession, Session, SessionHandler } from '../session/index.ts'
+import type { Domain, DomainPair, Failure, Stanza } from '../xmpp/index.ts'
+import { spread } from './drain.ts'
+import { STOPPING } from './reasons.ts'
+import type { Router } from './router.ts'
+
+export interface InboundOptions {
+  readonly router: Router
+  readonly limits: Pick<Limits, 'pairStreams'>
+  readonly clock: Clock
+}
+
+/** Streams that peers opened to us, by the pair that they have proven. */
+export class Inbound {
+  readonly #options: InboundOptions
+  readonly #streams = new Set<InboundStream>()
+  /** local -> remote -> how many stand */
+  readonly #established = new Map<Domain, Map<Domain, number>>()
+  /** stanzas that somebody here waits for: null while nobody does */
+  #awaited: Set<Awaited> | null = null
+  #stopping = false
+
+  constructor(options: InboundOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Take a peer's stream.
+   * @param start the session on its transport, told to the handler; attached in this turn
+   * @param onAuthenticated the peer is proven
+   */
+  accept(start: (handler: SessionHandler) => Session, onAuthenticated: () => void): Session {
+    const stream = new InboundStream(this.#options.router, {
+      onEstablished: session => {
+        const failure = this.#admit(session.pair)
+        if (failure === null) onAuthenticated()
+        return failure
+      },
+      intercepts: stanza => this.#awaited !== null && this.#intercept(stanza),
+      onEnded: ended => {
+        this.#streams.delete(ended)
+        if (ended.pair !== null) this.#leave(ended.pair)
+      },
+    })
+    const session = start(stream)
+    stream.session = session
+    this.#streams.add(stream)
+    if (this.#stopping) session.end(STOPPING)
+    return session
+  }
+
+  /** how many streams of the pair stand */
+  count({ local, remote }: DomainPair): number {
+    return this.#established.get(local)?.get(remote) ?? 0
+  }
+
+  /**
+   * Wait for the iq answer with this unguessable id; hosts never see it. Resolves with null once `signal` is aborted.
+   */
+  answerTo(request: Stanza, signal: AbortSignal): Promise<Stanza | null> {
+    return new Promise(resolve => {
+      const awaited: Awaited = {
+        request,
+        settle: answer => {
+          this.#awaited?.delete(awaited)
+          if (this.#awaited?.size === 0) this.#awaited = null
+          signal.removeEventListener('abort', onAbort)
+          resolve(answer)
+        },
+      }
+      const onAbort = () => awaited.settle(null)
+      signal.addEventListener('abort', onAbort)
+      this.#awaited ??= new Set()
+      this.#awaited.add(awaited)
+      if (signal.aborted) onAbort()
+    })
+  }
+
+  /** WS-52: no more streams; system-shutdown on each that stands, staggered. Resolves when all have ended. */
+  async end(staggerMs: number, deadlineMs: number): Promise<void> {
+    this.#stopping = true
+    const { clock } = this.#options
+    const force = clock.setTimer(deadlineMs, () => {
+      for (const stream of this.#streams) stream.session?.abort(STOPPING)
+    })
+    await spread([...this.#streams], stream => stream.end(STOPPING), staggerMs, clock)
+    force.cancel()
+  }
+
+  #admit(pair: DomainPair): Failure | null {
+    if (this.#stopping) return STOPPING
+    const { limits, router } = this.#options
+    const count = this.count(pair)
+    if (count >= limits.pairStreams) return TOO_MANY
+    const { local, remote } = pair
+    const ofLocal = this.#established.get(local)
+    if (ofLocal === undefined) this.#established.set(local, new Map([[remote, 1]]))
+    else ofLocal.set(remote, count + 1)
+    router.pool.find(local, remote)?.peerIsUp()
+    return null
+  }
+
+  #leave(pair: DomainPair): void {
+    const ofLocal = this.#established.get(pair.local)
+    const left = this.count(pair) - 1
+    if (left > 0) ofLocal?.set(pair.remote, left)
+    else ofLocal?.delete(pair.remote)
+  }
+
+  #intercept(stanza: Stanza): boolean {
+    if (stanza.kind !== 'iq' || (stanza.type !== 'result' && stanza.type !== 'error')) return false
+    for (const { request, settle } of this.#awaited ?? []) {
+      if (stanza.id !== request.id || stanza.from.domain !== request.to.domain) continue
+      if (stanza.to.domain !== request.from.domain) continue
+      settle(stanza)
+      return true
+    }
+    return false
+  }
+}
+
+interface Awaited {
+  readonly request: Stanza
+  readonly settle: (answer: Stanza | null) => void
+}
+
+/** DECISIONS 22: the new one goes, never an older one, in which something may be under way. */
+const TOO_MANY: Failure = {
+  by: 'peer',
+  kind: 'violation',
+  condition: 'conflict',
+  rule: 'ST-20',
+  detail: 'this pair has as many streams as we take',
+}
+
+interface Hooks {
+  onEstablished(session: EstablishedSession): Failure | null
+  intercepts(stanza: Stanza): boolean
+  onEnded(stream: InboundStream): void
+}
+
+/** One stream that a peer opened. */
+class InboundStream implements SessionHandler {
+  session: Session | null = null
+  /** once it counts */
+  pair: DomainPair | null = null
+  readonly #router: Router
+  readonly #hooks: Hooks
+  readonly #endListeners: (() => void)[] = []
+  #ended = false
+
+  constructor(router: Router, hooks: Hooks) {
+    this.#router = router
+    this.#hooks = hooks
+  }
+
+  onEstablished(session: EstablishedSession): Failure | null {
+    const failure = this.#hooks.onEstablished(session)
+    if (failure === null) this.pair = session.pair
+    return failure
+  }
+
+  onStanza(stanza: Stanza): Promise<void> | undefined {
+    return this.#hooks.intercepts(stanza) ? undefined : this.#router.receive(stanza)
+  }
+
+  onDrain(): void {}
+
+  onEnded(): void {
+    this.#ended = true
+    this.#hooks.onEnded(this)
+    for (const listener of this.#endListeners.splice(0)) listener()
+  }
+
+  end(failure: Failure): Promise<void> {
+    return new Promise(resolve => {
+      if (this.#ended) {
+        resolve()
+        return
+      }
+      this.#endListeners.push(resolve)
+      this.session?.end(failure)
+    })
+  }
+}

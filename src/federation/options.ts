@@ -1,0 +1,218 @@
+import { X509Certificate } from 'node:crypto'
+import { BlockList, isIP } from 'node:net'
+import { rootCertificates } from 'node:tls'
+import { type Clock, defaultLimits, type Event, type Limits, type Random } from '../base/index.ts'
+import { createTrustStore, type TrustStore } from '../identity/index.ts'
+import { createTlsContext } from '../transport/index.ts'
+import { type Domain, notFederable, parseDomain } from '../xmpp/index.ts'
+import type { Host } from './host.ts'
+
+/** What a federation is made of. PEM texts, not paths: reading files is the caller's business. */
+export interface FederationOptions {
+  readonly domains: readonly DomainOptions[]
+  readonly listen?: readonly ListenOptions[]
+  readonly trust?: {
+    /** PEM, beside Node's bundled roots */
+    readonly ca?: readonly string[]
+    /** PEM intermediates for peers and proxies that drop theirs */
+    readonly intermediates?: readonly string[]
+  }
+  readonly network?: {
+    /** CIDR blocks that may be dialled beyond the public internet */
+    readonly allowPrivate?: readonly string[]
+    /** 'host:port' -> 'address:port': where the socket goes; TLS and HTTP unchanged */
+    readonly connect?: Readonly<Record<string, string>>
+  }
+  /** static, ahead of discovery */
+  readonly endpoints?: readonly { readonly domain: string; readonly url: string }[]
+  readonly limits?: Partial<Limits>
+  readonly clock?: Clock
+  readonly random?: Random
+  /** called for every event from the first one on */
+  readonly onEvent?: (event: Event) => void
+}
+
+export interface DomainOptions {
+  readonly name: string
+  /** further domains with the same host, certificate and url */
+  readonly also?: readonly string[]
+  /** the wss URL at which peers reach the domain; without it the domain only dials out */
+  readonly url?: string
+  /** addresses to publish in host-meta.json (DECISIONS 11) */
+  readonly ips?: readonly string[]
+  /** PEM chain, leaf first */
+  readonly certificate: string
+  /** PEM private key */
+  readonly key: string
+  /** one host may serve several domains */
+  readonly host: Host
+}
+
+export interface ListenOptions {
+  /** 'address:port' or '[address]:port'; port 0 takes a free one */
+  readonly address: string
+  readonly clientCertificates?: 'request' | 'off'
+}
+
+/** Options that are believed from here on. */
+export interface Settings {
+  readonly domains: readonly DomainSettings[]
+  readonly listen: readonly ListenSettings[]
+  readonly ca: readonly string[]
+  readonly trust: TrustStore
+  readonly allowPrivate: readonly string[]
+  readonly connect: Readonly<Record<string, string>>
+  readonly endpoints: readonly { readonly domain: Domain; readonly url: string }[]
+  readonly limits: Limits
+}
+
+export interface DomainSettings {
+  readonly name: Domain
+  readonly also: readonly Domain[]
+  readonly url: string | null
+  readonly ips: readonly string[]
+  readonly certificate: string
+  readonly key: string
+  readonly host: Host
+}
+
+export interface ListenSettings {
+  readonly address: string
+  readonly port: number
+  readonly clientCertificates: 'request' | 'off'
+}
+
+/** @throws TypeError that names every problem at once */
+export function readOptions(options: FederationOptions): Settings {
+  const problems: string[] = []
+  const problem = (path: string, what: string) => problems.push(`${path}: ${what}`)
+  const { ca = [], intermediates = [] } = options.trust ?? {}
+  const { allowPrivate = [], connect = {} } = options.network ?? {}
+
+  const domains = readDomains(options.domains, ca, problem)
+  const listen = (options.listen ?? []).flatMap(({ address, clientCertificates = 'request' }, index) => {
+    const read = readAddress(address)
+    if (read === null) problem(`listen[${index}].address`, `not ADDRESS:PORT: ${quoted(address)}`)
+    return read === null ? [] : [{ ...read, clientCertificates }]
+  })
+  if (listen.length > 0 && domains.every(({ url }) => url === null))
+    problem('listen', 'no domain has a url: nobody would come')
+  for (const found of createTrustStore({ roots: ca, intermediates }).problems) problem('trust', found)
+  allowPrivate.forEach((block, index) => {
+    if (!isBlock(block)) problem(`network.allowPrivate[${index}]`, `not a CIDR block: ${quoted(block)}`)
+  })
+  for (const [from, to] of Object.entries(connect)) {
+    if (!/^(?:\[[\da-f:.]+\]|[^\s:@/[\]]+):\d{1,5}$/i.test(from))
+      problem('network.connect', `not HOST:PORT: ${quoted(from)}`)
+    if (readAddress(to) === null)
+      problem(`network.connect[${quoted(from)}]`, `not ADDRESS:PORT: ${quoted(to)}`)
+  }
+  const endpoints = (options.endpoints ?? []).flatMap(({ domain, url }, index) => {
+    const read = parseDomain(domain)
+    const why = read === null ? 'not a domain' : notFederable(read)
+    if (why !== null) problem(`endpoints[${index}].domain`, `${why}: ${quoted(domain)}`)
+    const fault = urlFault(url)
+    if (fault !== null) problem(`endpoints[${index}].url`, fault)
+    return read === null ? [] : [{ domain: read, url }]
+  })
+  const limits = readLimits(options.limits ?? {}, problem)
+
+  if (problems.length > 0) throw new TypeError(`createFederation: ${problems.join('; ')}`)
+  const trust = createTrustStore({ roots: [...rootCertificates, ...ca], intermediates })
+  return { domains, listen, ca, trust, allowPrivate, connect, endpoints, limits }
+}
+
+type Problem = (path: string, what: string) => void
+
+function readDomains(
+  given: readonly DomainOptions[],
+  ca: readonly string[],
+  problem: Problem,
+): DomainSettings[] {
+  if (given.length === 0) problem('domains', 'none')
+  const seen = new Set<Domain>()
+  const read = (text: string, path: string): Domain[] => {
+    const domain = parseDomain(text)
+    if (domain === null) problem(path, `not a domain: ${quoted(text)}`)
+    else if (seen.has(domain)) problem(path, `stands twice: ${domain}`)
+    if (domain === null) return []
+    seen.add(domain)
+    return [domain]
+  }
+  return given.flatMap((domain, index) => {
+    const path = `domains[${index}]`
+    const { url = null, ips = [], certificate, key, host } = domain
+    const [name] = read(domain.name, `${path}.name`)
+    const also = (domain.also ?? []).flatMap((other, place) => read(other, `${path}.also[${place}]`))
+    const fault = url === null ? null : urlFault(url)
+    if (fault !== null) problem(`${path}.url`, fault)
+    ips.forEach((ip, place) => {
+      if (isIP(ip) === 0) problem(`${path}.ips[${place}]`, `not an address: ${quoted(ip)}`)
+    })
+    const misfit = keyPairFault({ certificate, key }, ca)
+    if (misfit !== null) problem(path, misfit)
+    return name === undefined ? [] : [{ name, also, url, ips, certificate, key, host }]
+  })
+}
+
+/** null where they fit */
+function keyPairFault(identity: { certificate: string; key: string }, ca: readonly string[]): string | null {
+  try {
+    new X509Certificate(identity.certificate)
+  } catch {
+    return 'certificate is no certificate in PEM'
+  }
+  try {
+    createTlsContext({ identity, ca })
+    return null
+  } catch (error) {
+    return `certificate and key do not fit: ${error instanceof Error ? error.message : String(error)}`
+  }
+}
+
+function urlFault(text: string): string | null {
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (url === null || url.protocol !== 'wss:') return `not a wss URL: ${quoted(text)}`
+  if (url.username !== '' || url.password !== '') return 'a URL with a user in it'
+  return text.includes('#') ? 'a URL with a fragment' : null
+}
+
+/** 'address:port' or '[address]:port'; null for all else */
+function readAddress(text: string): { readonly address: string; readonly port: number } | null {
+  const match = /^(?:\[([\da-f:.]+)\]|([\d.]+)):(\d{1,5})$/i.exec(text)
+  const address = match?.[1] ?? match?.[2] ?? ''
+  const port = Number(match?.[3])
+  return isIP(address) !== 0 && port <= MAX_PORT ? { address, port } : null
+}
+
+function isBlock(text: string): boolean {
+  const [address = '', bits = '', rest] = text.split('/')
+  const version = isIP(address)
+  if (version === 0 || rest !== undefined || !/^\d{1,3}$/.test(bits)) return false
+  try {
+    new BlockList().addSubnet(address, Number(bits), version === 4 ? 'ipv4' : 'ipv6')
+    return true
+  } catch {
+    // The prefix is longer than the address.
+    return false
+  }
+}
+
+function readLimits(given: Partial<Limits>, problem: Problem): Limits {
+  for (const [name, value] of Object.entries(given)) {
+    if (!(name in defaultLimits)) problem(`limits.${name}`, 'no such limit')
+    else if (!Number.isFinite(value) || value < 0)
+      problem(`limits.${name}`, `not a number of its unit: ${value}`)
+  }
+  const limits = { ...defaultLimits, ...given }
+  // SZ-24
+  if (limits.stanzaBytes < limits.preAuthStanzaBytes)
+    problem('limits.stanzaBytes', `below ${limits.preAuthStanzaBytes}, which every peer may rely on`)
+  return limits
+}
+
+function quoted(text: unknown): string {
+  return JSON.stringify(text)
+}
+
+const MAX_PORT = 65_535
