@@ -1,0 +1,17 @@
+/**
+ * hosts: who answers for a local domain. Each implements federation's Host and runs against the compliance kit.
+ *
+ * - embedded: in this process; pings, disco, version, an echo, and handlers for bots.
+ *
+ * It is not: routing, queues or retries (federation/). A host gets stanzas of proven origin, one after the other, and says
+ * of each that it took it, or which condition the sender is told.
+ *
+ * RFC 6120 §§8.2.3 and 10.5, XEP-0030 2.5, XEP-0092 1.1, XEP-0199 2.0.
+ */
+export {
+  type EmbeddedHost,
+  type EmbeddedOptions,
+  embedded,
+  type IqHandler,
+  type MessageTools,
+} from './embedded.ts'
