@@ -7,11 +7,13 @@ export const TAG = {
   null: 0x05,
   oid: 0x06,
   utf8String: 0x0c,
+  numericString: 0x12,
   printableString: 0x13,
   teletexString: 0x14,
   ia5String: 0x16,
   utcTime: 0x17,
   generalizedTime: 0x18,
+  visibleString: 0x1a,
   universalString: 0x1c,
   bmpString: 0x1e,
   sequence: 0x30,
@@ -196,32 +198,41 @@ export class DerReader {
 
   #oidOf(content: Uint8Array): string {
     const last = content[content.length - 1] ?? 0x80
-    if (content.length > MAX_OID_BYTES || last >= 0x80) {
-      this.fail()
-      return ''
-    }
-    let text = ''
-    let arc = 0
-    let start = true
-    for (const octet of content) {
-      // An arc may not begin with a padding octet, nor leave what a number can hold.
-      if ((start && octet === 0x80) || arc > MAX_ARC) {
-        this.fail()
-        return ''
-      }
-      arc = arc * 128 + (octet & 0x7f)
-      start = octet < 0x80
-      if (!start) continue
-      if (text === '') {
-        const top = arc < 40 ? 0 : arc < 80 ? 1 : 2
-        text = `${top}.${arc - top * 40}`
-      } else {
-        text += `.${arc}`
-      }
-      arc = 0
-    }
-    return text
+    // No arc begins with a padding octet.
+    const padded = content.some((octet, index) => octet === 0x80 && (content[index - 1] ?? 0) < 0x80)
+    if (content.length <= MAX_OID_BYTES && last < 0x80 && !padded) return oidText(content)
+    this.fail()
+    return ''
   }
+}
+
+function oidText(content: Uint8Array): string {
+  let text = ''
+  let arc = 0
+  for (const octet of content) {
+    arc = arc * 128 + (octet & 0x7f)
+    if (arc > Number.MAX_SAFE_INTEGER / 128) return bigOidText(content)
+    if (octet >= 0x80) continue
+    const top = arc < 40 ? 0 : arc < 80 ? 1 : 2
+    text += text === '' ? `${top}.${arc - top * 40}` : `.${arc}`
+    arc = 0
+  }
+  return text
+}
+
+/** The same with arcs that a number does not hold: UUIDs are written so, under 2.25. */
+function bigOidText(content: Uint8Array): string {
+  const arcs: bigint[] = []
+  let arc = 0n
+  for (const octet of content) {
+    arc = arc * 128n + BigInt(octet & 0x7f)
+    if (octet >= 0x80) continue
+    arcs.push(arc)
+    arc = 0n
+  }
+  const [first = 0n, ...others] = arcs
+  const top = first < 40n ? 0n : first < 80n ? 1n : 2n
+  return [top, first - top * 40n, ...others].join('.')
 }
 
 /** Octets as characters U+0000 to U+00FF. */
@@ -235,7 +246,6 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
 
 const EMPTY = new Uint8Array(0)
 const MAX_SMALL_INTEGER = 0x7fff_ffff
-const MAX_ARC = 2 ** 45
 const MAX_OID_BYTES = 64
 const UTC_TIME = /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/
 const GENERALIZED_TIME = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/

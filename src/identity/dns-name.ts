@@ -52,7 +52,7 @@ export function readIpLiteral(text: string): Uint8Array | null {
   const bare = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text
   if (!IPV6_CHARACTERS.test(bare)) return null
   const halves = bare.split('::')
-  const [head = [], tail = []] = halves.map(groupsOf)
+  const [head = [], tail = []] = halves.map((half, index) => groupsOf(half, index === halves.length - 1))
   if (head === null || tail === null || halves.length > 2) return null
   const missing = 8 - head.length - tail.length
   if (halves.length === 2 ? missing < 1 : missing !== 0) return null
@@ -60,14 +60,15 @@ export function readIpLiteral(text: string): Uint8Array | null {
   return Uint8Array.from(groups.flatMap(group => [group >> 8, group & 0xff]))
 }
 
-function groupsOf(half: string): number[] | null {
+/** @param isLast only the end of an address may be written as IPv4 */
+function groupsOf(half: string, isLast: boolean): number[] | null {
   if (half === '') return []
   const groups: number[] = []
   const parts = half.split(':')
   for (const [index, part] of parts.entries()) {
     if (/^[\da-f]{1,4}$/i.test(part)) {
       groups.push(Number.parseInt(part, 16))
-    } else if (index === parts.length - 1 && IPV4.test(part)) {
+    } else if (isLast && index === parts.length - 1 && IPV4.test(part)) {
       const [a = 0, b = 0, c = 0, d = 0] = part.split('.').map(Number)
       groups.push(a * 256 + b, c * 256 + d)
     } else {

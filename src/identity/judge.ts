@@ -3,7 +3,7 @@ import type { Certificate } from './certificate.ts'
 import { matchNames } from './match.ts'
 import { dateFault, findPath, keyFault, leafFault, type PathLimits, type Refusal, readChain } from './path.ts'
 import type { TrustStore } from './trust.ts'
-import type { IdentityVerdict, ReferenceNames } from './verdict.ts'
+import type { IdentityReason, IdentityVerdict, ReferenceNames } from './verdict.ts'
 
 export interface ChainEvidence {
   /** DER, the peer's own certificate first */
@@ -44,13 +44,16 @@ export function judgePeer(evidence: PeerEvidence): IdentityVerdict {
     return refuse(names, { ok: false, reason: 'refused-by-tls', detail })
   }
   // Node 24 shows nothing but the leaf of a chain that it authorised. OpenSSL has then held the name constraints against
-  // dNSName, which alone may count; the purpose was a client's, so ours is asked of the leaf.
+  // dNSName, which alone may count; the purpose was a client's, so ours is asked of the leaf. That an authority of ours
+  // bears the issuer's name, and has not signed, says nothing of the one that we cannot see.
   const isHidden =
-    nodeVerdict === 'authorized' && read.certificates.length === 1 && path.reason === 'untrusted'
+    nodeVerdict === 'authorized' && read.certificates.length === 1 && ISSUER_MISSING.has(path.reason)
   if (!isHidden) return refuse(names, path)
   const fault = leafFault(leaf, nowMs)
   return fault === null ? judgeNames(leaf, names, 'dns-id', leaf.notAfterMs) : refuse(names, fault)
 }
+
+const ISSUER_MISSING: ReadonlySet<IdentityReason> = new Set(['untrusted', 'bad-signature'])
 
 /** Whether a peer that proved to hold this chain's key would be accepted, as far as the chain itself can say. */
 export function judgeChain(evidence: ChainEvidence): IdentityVerdict {

@@ -71,12 +71,14 @@ function check<Raw, RawSubtree, Name, Subtree>(
   budget: Budget,
 ): string | null {
   if (lists.permitted.length === 0 && lists.excluded.length === 0) return null
+  budget.left -= lists.permitted.length + lists.excluded.length
+  if (budget.left < 0) return TOO_MUCH
   const permitted = readAll(lists.permitted, kind.readSubtree)
   const excluded = readAll(lists.excluded, kind.readSubtree)
   if (permitted === null || excluded === null) return 'is under name constraints that cannot be read'
   for (const raw of values()) {
     budget.left -= 1 + permitted.length + excluded.length
-    if (budget.left < 0) return 'has too many names under constraints'
+    if (budget.left < 0) return TOO_MUCH
     const name = kind.readName(raw)
     if (name === null) return `bears ${what} that cannot be read, under name constraints`
     if (excluded.some(subtree => kind.touches(subtree, name)))
@@ -86,6 +88,8 @@ function check<Raw, RawSubtree, Name, Subtree>(
   }
   return null
 }
+
+const TOO_MUCH = 'has too many names under constraints'
 
 function readAll<Raw, T>(raws: readonly Raw[], read: (raw: Raw) => T | null): T[] | null {
   const values: T[] = []
@@ -280,13 +284,27 @@ function textOf(tag: number, value: Uint8Array): string | null {
   switch (tag) {
     case TAG.utf8String:
       return Buffer.from(value).toString('utf8')
+    case TAG.numericString:
     case TAG.printableString:
     case TAG.ia5String:
+    case TAG.visibleString:
     case TAG.teletexString:
       return latin1(value)
     case TAG.bmpString:
       return value.length % 2 === 0 ? Buffer.from(value).swap16().toString('utf16le') : null
+    case TAG.universalString:
+      return value.length % 4 === 0 ? utf32(value) : null
     default:
       return null
   }
+}
+
+function utf32(value: Uint8Array): string {
+  const view = new DataView(value.buffer, value.byteOffset, value.byteLength)
+  let text = ''
+  for (let at = 0; at < value.length; at += 4) {
+    const code = view.getUint32(at)
+    text += String.fromCodePoint(code <= 0x10ffff ? code : 0xfffd)
+  }
+  return text
 }

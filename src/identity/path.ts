@@ -3,7 +3,7 @@ import { type Certificate, isSelfIssued, KEY_USAGE, parseCertificate } from './c
 import { latin1, sameBytes } from './der.ts'
 import { type Budget, breachOf } from './name-constraints.ts'
 import { OID } from './oids.ts'
-import { isSignedBy, keyWeakness, signatureWeakness } from './signature.ts'
+import { keyWeakness, signatureWeakness } from './signature.ts'
 import { type Issuer, issuer, type TrustStore } from './trust.ts'
 import type { IdentityReason } from './verdict.ts'
 
@@ -145,22 +145,47 @@ function extend(
     tried = true
     search.stepsLeft -= 1
     if (isExhausted(search)) return null
-    const fault = issuerFault(path, candidate, search)
+    const fault = issuerFault(path, candidate, search.nowMs)
     if (fault !== null) {
       note(search, path.length + 1, fault)
       continue
     }
     const longer: [Certificate, ...Certificate[]] = [...path, certificate]
-    const whole = candidate.trusted ? longer : extend(longer, search)
+    const whole = candidate.trusted ? constrained(longer, search) : extend(longer, search)
     if (whole !== null || isExhausted(search)) return whole
   }
   if (!tried) note(search, path.length, untrusted(path, child))
   return null
 }
 
+/**
+ * A path that reaches an anchor, if it keeps the constraints of its authorities. Asked only now: comparing names may cost
+ * far more than a signature, and a stranger's authorities could ask for it at every step.
+ */
+function constrained(
+  path: readonly [Certificate, ...Certificate[]],
+  search: Search,
+): readonly Certificate[] | null {
+  for (const [position, { nameConstraints }] of path.entries()) {
+    if (position === 0 || nameConstraints === null) continue
+    for (const [index, below] of path.slice(0, position).entries()) {
+      // RFC 5280 §6.1.3 (b): not authorities renewing themselves.
+      if (index > 0 && isSelfIssued(below)) continue
+      const breach = breachOf(nameConstraints, below, search.budget)
+      if (breach === null) continue
+      note(search, WHOLE, refusal('name-constraints', `${nth(index)} ${breach}`))
+      return null
+    }
+  }
+  return path
+}
+
 function isExhausted(search: Search): boolean {
   return search.stepsLeft < 0 || search.budget.left < 0
 }
+
+/** A path that is complete has come further than any other. */
+const WHOLE = Number.POSITIVE_INFINITY
 
 function note(search: Search, length: number, refused: Refusal): void {
   if (length > search.furthest.length) search.furthest = { length, refusal: refused }
@@ -175,7 +200,7 @@ function isSameAuthority(a: Certificate, b: Certificate): boolean {
 function issuerFault(
   path: readonly [Certificate, ...Certificate[]],
   candidate: Issuer,
-  search: Search,
+  nowMs: number,
 ): Refusal | null {
   const { certificate } = candidate
   const position = path.length
@@ -184,7 +209,7 @@ function issuerFault(
   if (certificate.keyUsage !== null && (certificate.keyUsage & KEY_USAGE.keyCertSign) === 0)
     return refusal('key-usage', `${named} may not sign certificates: its key usage forbids it`)
   const fault =
-    certificateFault(certificate, position, search.nowMs) ??
+    certificateFault(certificate, position, nowMs) ??
     // An anchor is believed for its key; who signed it does not matter.
     (candidate.trusted ? null : signatureFault(certificate, position))
   if (fault !== null) return fault
@@ -195,18 +220,7 @@ function issuerFault(
       'path-length',
       `${named} allows ${pathLength} authorities below it and there are ${between}`,
     )
-  const constraints = certificate.nameConstraints
-  if (constraints !== null) {
-    for (const [index, other] of path.entries()) {
-      // RFC 5280 §6.1.3 (b): not authorities renewing themselves.
-      if (index > 0 && isSelfIssued(other)) continue
-      const breach = breachOf(constraints, other, search.budget)
-      if (breach !== null) return refusal('name-constraints', `${nth(index)} ${breach}`)
-    }
-  }
-  const key = candidate.key()
-  const child = path[path.length - 1] ?? path[0]
-  return key !== null && isSignedBy(child, key)
+  return candidate.hasSigned(path[path.length - 1] ?? path[0])
     ? null
     : refusal('bad-signature', `the signature on ${nth(position - 1)} is not that of the authority it names`)
 }

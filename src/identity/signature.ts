@@ -115,12 +115,15 @@ function rsaWeakness(key: Uint8Array): string | null {
   if (fields.failed || (modulus[0] ?? 0x80) >= 0x80) return 'has an RSA key that cannot be read'
   if (bits < RSA_MIN_BITS) return `has an RSA key of ${bits} bits; ${RSA_MIN_BITS} are needed`
   if (bits > RSA_MAX_BITS) return `has an RSA key of ${bits} bits; at most ${RSA_MAX_BITS} are accepted`
-  return exponent < 3 || exponent % 2 === 0 ? 'has an RSA key with a bad exponent' : null
+  const sound = exponent >= 3 && exponent % 2 === 1 && exponent <= RSA_MAX_EXPONENT
+  return sound ? null : 'has an RSA key with a bad exponent'
 }
 
 // What a key must be is a matter of cryptography, not of load: no limit to configure.
 const RSA_MIN_BITS = 2048
 const RSA_MAX_BITS = 8192
+// One as long as the modulus makes checking a signature as dear as making it; 65537 is what everybody has.
+const RSA_MAX_EXPONENT = 2 ** 31 - 2
 
 const CURVES: ReadonlySet<string> = new Set([OID.prime256v1, OID.secp384r1, OID.secp521r1])
 

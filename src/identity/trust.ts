@@ -2,15 +2,15 @@ import type { KeyObject } from 'node:crypto'
 import { type Certificate, isSelfIssued, parseCertificate } from './certificate.ts'
 import { latin1 } from './der.ts'
 import { readPemCertificates } from './pem.ts'
-import { publicKeyOf } from './signature.ts'
+import { isSignedBy, publicKeyOf } from './signature.ts'
 
 /** A certificate that may have issued another one. */
 export interface Issuer {
   readonly certificate: Certificate
   /** a path may end here */
   readonly trusted: boolean
-  /** null where it cannot be used; made at the first call and kept */
-  key(): KeyObject | null
+  /** the signature on `child` is this one's; answers are kept, because many paths ask the same */
+  hasSigned(child: Certificate): boolean
 }
 
 /** What we believe: built once, shared by every check. */
@@ -60,12 +60,17 @@ export function createTrustStore(sources: TrustSources): TrustStore {
 
 export function issuer(certificate: Certificate, trusted: boolean): Issuer {
   let key: KeyObject | null | undefined
+  const answers = new WeakMap<Certificate, boolean>()
   return {
     certificate,
     trusted,
-    key() {
+    hasSigned(child) {
+      const known = answers.get(child)
+      if (known !== undefined) return known
       if (key === undefined) key = publicKeyOf(certificate)
-      return key
+      const signed = key !== null && isSignedBy(child, key)
+      answers.set(child, signed)
+      return signed
     },
   }
 }
