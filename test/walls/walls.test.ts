@@ -14,7 +14,7 @@ const WALLS: Readonly<
   identity: { rooms: ['base', 'xmpp'] },
   stream: { rooms: ['base', 'xml', 'xmpp', 'framing'], types: ['identity'] },
   transport: { rooms: ['base'] },
-  discovery: { rooms: ['base', 'xml', 'xmpp', 'identity'] },
+  discovery: { rooms: ['base', 'xml', 'xmpp', 'identity', 'transport'] },
   session: { rooms: ['base', 'xml', 'xmpp', 'framing', 'identity', 'stream', 'transport'] },
   federation: { rooms: ['base', 'xmpp', 'identity', 'stream', 'discovery', 'transport', 'session'] },
   hosts: {
