@@ -27,14 +27,14 @@ export interface DialOptions {
   readonly onStep?: (step: DialStep) => void
 }
 
-export type Dialled<F> =
-  | { readonly ok: true; readonly transport: Transport }
+export type Dialled<F, T = Transport> =
+  | { readonly ok: true; readonly transport: T }
   | { readonly ok: false; readonly failure: F | NetworkFailure | LocalFailure }
 
 /** A connection that is being made: deadline, abort and errors from the first packet to the transport. */
-export class Dial<F> {
+export class Dial<F, T = Transport> {
   readonly #options: DialOptions & { readonly tls: DialTlsOptions<F> | null }
-  readonly #resolve: (result: Dialled<F>) => void
+  readonly #resolve: (result: Dialled<F, T>) => void
   readonly #stages: {
     readonly afterTls: DialStage
     readonly next: (socket: Socket, tls: TlsFacts | null) => void
@@ -47,7 +47,7 @@ export class Dial<F> {
   /** @param afterTls the stage that errors belong to once `next` has the socket */
   constructor(
     options: DialOptions & { readonly tls: DialTlsOptions<F> | null },
-    resolve: (result: Dialled<F>) => void,
+    resolve: (result: Dialled<F, T>) => void,
     afterTls: DialStage,
     next: (socket: Socket, tls: TlsFacts | null) => void,
   ) {
@@ -77,7 +77,7 @@ export class Dial<F> {
     if (!this.#settled) this.#options.onStep?.(step)
   }
 
-  done(transport: Transport): void {
+  done(transport: T): void {
     this.#settle({ ok: true, transport })
   }
 
@@ -147,7 +147,7 @@ export class Dial<F> {
     this.#stages.next(this.#socket, tls)
   }
 
-  #settle(result: Dialled<F>): void {
+  #settle(result: Dialled<F, T>): void {
     if (this.#settled) return
     this.#settled = true
     this.#timer?.cancel()

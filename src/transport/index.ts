@@ -8,8 +8,11 @@
  */
 export { type AcceptLimits, type AcceptWebSocket, webSocketAcceptor } from './accept-websocket.ts'
 export type { Dialled, DialOptions, DialStep, DialTlsOptions } from './dial.ts'
+export { type DialledTls, dialTls } from './dial-tls.ts'
 export { type DialWebSocketLimits, type DialWebSocketOptions, dialWebSocket } from './dial-websocket.ts'
 export { type MemoryTransport, type MemoryTransportOptions, memoryTransportPair } from './memory.ts'
+export { networkFailure } from './network-failure.ts'
+export { race } from './race.ts'
 export { acceptTcp, type DialTcpOptions, dialTcp, type TcpLimits } from './tcp.ts'
 export { createTlsContext, type TlsContextOptions, tlsContextSettings } from './tls.ts'
 export type { CloseCode, TlsFacts, Transport, TransportFacts, TransportHandler } from './transport.ts'
