@@ -60,3 +60,19 @@ export interface Resolver {
     signal: AbortSignal,
   ): Promise<Resolved>
 }
+
+/** What others see of a name: DNS behind the address guard, `[network] connect` aside. */
+export interface AddressBook {
+  addressesOf(
+    host: string,
+    signal: AbortSignal,
+  ): Promise<
+    | { readonly ok: true; readonly addresses: readonly string[] }
+    | {
+        readonly ok: false
+        readonly failure: Failure
+        /** it has none; not merely that nobody knew */
+        readonly absent: boolean
+      }
+  >
+}
