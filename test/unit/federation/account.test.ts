@@ -14,7 +14,7 @@ import {
   REFUSED,
   ScriptedNetwork,
   type ScriptedSession,
-} from './scripted.ts'
+} from '../../kit/scripted-network.ts'
 
 // CHAOS-1: random sends, dials, deaths, slow peers, slow and broken hosts. After every event the account closes; in the
 // end every stanza has exactly one outcome, the one that was seen from outside, and each pair's order has been kept.

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { defaultLimits } from '../../../src/base/index.ts'
 import { Backoff } from '../../../src/federation/backoff.ts'
 import type { Failure } from '../../../src/xmpp/index.ts'
-import { LONGEST, REFUSED } from './scripted.ts'
+import { LONGEST, REFUSED } from '../../kit/scripted-network.ts'
 
 const { retryMinMs, retryMaxMs, retryAfterMaxMs } = defaultLimits
 const at = (unit: number) => ({ ...LONGEST, unit: () => unit })

@@ -4,7 +4,7 @@ import { Account } from '../../../src/federation/account.ts'
 import { Deliveries } from '../../../src/federation/deliveries.ts'
 import type { Delivery, Host } from '../../../src/federation/index.ts'
 import type { Stanza } from '../../../src/xmpp/index.ts'
-import { CAPULET, MONTAGUE, numbered, RecordedReturns } from './scripted.ts'
+import { CAPULET, MONTAGUE, numbered, RecordedReturns } from '../../kit/scripted-network.ts'
 
 let answer: (stanza: Stanza) => Delivery | Promise<Delivery>
 let account: Account

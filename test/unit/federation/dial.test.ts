@@ -10,8 +10,8 @@ import type { EstablishedSession } from '../../../src/session/index.ts'
 import { createTlsContext, type Transport } from '../../../src/transport/index.ts'
 import type { Failure } from '../../../src/xmpp/index.ts'
 import { authority, frontDomain, type TestFront, testFront } from '../../kit/fronts.ts'
+import { MONTAGUE, PAIR } from '../../kit/scripted-network.ts'
 import { Recorder } from '../../kit/transport-compliance.ts'
-import { MONTAGUE, PAIR } from './scripted.ts'
 
 // Real TLS, real WebSocket upgrades, real certificates; discovery and what streams say are the test's.
 

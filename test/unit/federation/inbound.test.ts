@@ -7,7 +7,7 @@ import type { EstablishedSession, Session, SessionHandler } from '../../../src/s
 import type { DomainPair, Failure, Stanza } from '../../../src/xmpp/index.ts'
 import { element, iq, message, NS } from '../../../src/xmpp/index.ts'
 import { VirtualClock } from '../../kit/clock.ts'
-import { CAPULET, LONGEST, MONTAGUE, PAIR, ScriptedNetwork } from './scripted.ts'
+import { CAPULET, LONGEST, MONTAGUE, PAIR, ScriptedNetwork } from '../../kit/scripted-network.ts'
 
 class Peer {
   handler: SessionHandler | null = null

@@ -3,7 +3,7 @@ import { defaultLimits } from '../../../src/base/index.ts'
 import { Lane } from '../../../src/federation/lane.ts'
 import type { Stanza } from '../../../src/xmpp/index.ts'
 import { VirtualClock } from '../../kit/clock.ts'
-import { CAPULET, numbered } from './scripted.ts'
+import { CAPULET, numbered } from '../../kit/scripted-network.ts'
 
 /** Deliveries that last until `finish` is called. */
 function slowHost() {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { defaultLimits } from '../../../src/base/index.ts'
 import { Room, StanzaQueue } from '../../../src/federation/queue.ts'
-import { numbered, numbers } from './scripted.ts'
+import { numbered, numbers } from '../../kit/scripted-network.ts'
 
 const LIMITS = { ...defaultLimits, queueStanzas: 600, queueBytes: 50_000, queueTotalBytes: 70_000 }
 

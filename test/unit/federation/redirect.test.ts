@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Candidate } from '../../../src/discovery/index.ts'
 import { redirected } from '../../../src/federation/redirect.ts'
-import { MONTAGUE } from './scripted.ts'
+import { MONTAGUE } from '../../kit/scripted-network.ts'
 
 const FROM: Candidate = {
   kind: 'websocket',

@@ -13,7 +13,7 @@ import {
   REFUSED,
   RecordedReturns,
   ScriptedNetwork,
-} from './scripted.ts'
+} from '../../kit/scripted-network.ts'
 
 const NOWHERE: Failure = { by: 'peer', kind: 'no-endpoint', detail: 'no host-meta at montague.example' }
 const UNKNOWN: Failure = { by: 'peer', kind: 'reported', condition: 'host-unknown', detail: '' }

@@ -1,6 +1,6 @@
-import type { Random } from '../../../src/base/index.ts'
-import type { Connect, ConnectHandler, OutboundSession } from '../../../src/federation/connect.ts'
-import type { Returns } from '../../../src/federation/route.ts'
+import type { Random } from '../../src/base/index.ts'
+import type { Connect, ConnectHandler, OutboundSession } from '../../src/federation/connect.ts'
+import type { Returns } from '../../src/federation/route.ts'
 import {
   type Domain,
   type DomainPair,
@@ -9,7 +9,7 @@ import {
   parseDomain,
   type Stanza,
   type StanzaError,
-} from '../../../src/xmpp/index.ts'
+} from '../../src/xmpp/index.ts'
 
 // A network that does what the test says, when it says so.
 
@@ -131,9 +131,12 @@ export interface ScriptedDial {
 
 export class ScriptedNetwork {
   readonly dials: ScriptedDial[] = []
+  /** of dials that succeeded, in their order */
+  readonly sessions: ScriptedSession[] = []
 
   readonly connect: Connect = (pair, handler, signal) => {
     let open = true
+    const { sessions } = this
     this.dials.push({
       pair,
       signal,
@@ -144,6 +147,7 @@ export class ScriptedNetwork {
         open = false
         const session = new ScriptedSession(handler, maxBytes ?? null)
         if (room !== undefined) session.room = room
+        sessions.push(session)
         handler.onConnected(session)
         return session
       },
