@@ -34,6 +34,7 @@ export function tlsContextSettings({ identity, ca }: TlsContextOptions): SecureC
     minVersion: 'TLSv1.2', // WS-66
     ciphers: CIPHERS,
     honorCipherOrder: true,
+    sigalgs: SIGNATURE_ALGORITHMS,
     // CT-22: a resumed session shows no chain, so nothing resumes.
     secureOptions:
       constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_COMPRESSION,
@@ -51,6 +52,27 @@ const CIPHERS = [
   'ECDHE-RSA-AES256-GCM-SHA384',
   'ECDHE-ECDSA-CHACHA20-POLY1305',
   'ECDHE-RSA-CHACHA20-POLY1305',
+].join(':')
+
+/**
+ * For keys that identity accepts, and no others: a server that proves itself with a Brainpool key, under an authority
+ * that we trust, brings down the process of Node 24 (its legacy certificate object has no name for the curve).
+ */
+const SIGNATURE_ALGORITHMS = [
+  'ecdsa_secp256r1_sha256',
+  'ecdsa_secp384r1_sha384',
+  'ecdsa_secp521r1_sha512',
+  'ed25519',
+  'ed448',
+  'rsa_pss_rsae_sha256',
+  'rsa_pss_rsae_sha384',
+  'rsa_pss_rsae_sha512',
+  'rsa_pss_pss_sha256',
+  'rsa_pss_pss_sha384',
+  'rsa_pss_pss_sha512',
+  'rsa_pkcs1_sha256',
+  'rsa_pkcs1_sha384',
+  'rsa_pkcs1_sha512',
 ].join(':')
 
 /** CT-12: no SNI for an IP literal. */
