@@ -1,0 +1,141 @@
+import type { Event } from '../base/index.ts'
+import { type Conversation, type Demo, type Line, printable } from '../gateway/index.ts'
+import type { DemoStream } from './demo-streams.ts'
+import type { Io, Output } from './io.ts'
+import { type Style, styleFor } from './style.ts'
+
+/** The demo for a person: each step as it happens, then what is said. */
+export class DemoScreen {
+  readonly #out: Output
+  readonly #style: Style
+  /** what the last line belonged to: a blank line stands between groups */
+  #group = ''
+
+  constructor(io: Io) {
+    this.#out = io.out
+    this.#style = styleFor(io)
+  }
+
+  start(towns: Demo['towns']): void {
+    this.#print('title', this.#style('bold', 'Two domains, two gateways, one name each: XMPP over WebSocket'))
+    for (const { domain, port } of towns) {
+      this.#print('title', `  ${domain.padEnd(18)} ${this.#style('dim', `https://127.0.0.1:${port}`)}`)
+    }
+  }
+
+  /** @param domain whose gateway tells it */
+  event(domain: string, event: Event): void {
+    if (event.type === 'discovery:started') {
+      const heading = `${domain} → ${event.domain}`
+      this.#print(heading, this.#style('bold', heading))
+      this.#group = STEPS
+      return
+    }
+    const step = stepOf(domain, event)
+    if (step !== null) this.#step(step)
+  }
+
+  line({ from, to, text, ms }: Line): void {
+    if (text === null) {
+      this.#print('talk', `  ${from} pings ${to}: ${this.#style('dim', `answered after ${shown(ms)}`)}`)
+      return
+    }
+    const name = this.#style(from.startsWith('juliet@') ? 'magenta' : 'cyan', from.padEnd(NAME))
+    this.#print('talk', `  ${name} ${printable(text)}`)
+  }
+
+  summary(streams: readonly DemoStream[], { stanzas, problem }: Conversation): void {
+    const { sent, delivered, bounced } = stanzas
+    const counts = `${sent} stanzas sent, ${delivered} delivered, ${bounced} bounced`
+    if (problem !== null) this.#print('end', `${this.#style('red', '✗')} ${printable(problem, TEXT_MAX)}`)
+    this.#print('end', `${streams.length} streams, proven both ways. ${counts}.`)
+  }
+
+  staying([town]: Demo['towns']): void {
+    if (town === undefined) return
+    const look = `curl -ks -H 'Host: ${town.domain}' https://127.0.0.1:${town.port}/.well-known/host-meta.json`
+    this.#print('end', `Both stay up until Ctrl-C. To look: ${this.#style('dim', look)}`)
+  }
+
+  #step({ ok, name, text, ms }: Step): void {
+    const mark = ok ? this.#style('green', '✓') : this.#style('red', '✗')
+    const shownText = printable(text, TEXT_MAX)
+    const time = ms === undefined ? '' : this.#style('dim', ` ${shown(ms).padStart(TIME)}`)
+    const padded = ms === undefined ? shownText : shownText.padEnd(TEXT)
+    this.#print(STEPS, `  ${mark} ${name.padEnd(LABEL)} ${padded}${time}`)
+  }
+
+  #print(group: string, line: string): void {
+    if (this.#group !== '' && this.#group !== group) this.#out.write('\n')
+    this.#group = group
+    this.#out.write(`${line}\n`)
+  }
+}
+
+const STEPS = 'steps'
+const LABEL = 12
+const NAME = 23
+const TEXT = 52
+const TIME = 8
+/** of one line, where something failed */
+const TEXT_MAX = 400
+
+interface Step {
+  readonly ok: boolean
+  readonly name: string
+  readonly text: string
+  readonly ms?: number
+}
+
+/** What an event means on the way to a stream; null: nothing that a person waits for. */
+function stepOf(domain: string, event: Event): Step | null {
+  switch (event.type) {
+    case 'discovery:found':
+      return step('discovery', `${event.source}: ${event.candidates[0] ?? ''}`, event.ms)
+    case 'identity':
+      return identityStep(domain, event)
+    case 'candidate:connected':
+      return step('WebSocket', `${event.tls} to ${event.address}`, event.ms)
+    case 'discovery:failed':
+      return failure('discovery', event.detail)
+    case 'candidate:failed':
+      return failure('connection', `${event.url}: ${event.detail}`)
+    case 'stream:open':
+      return event.role === 'initiating' ? step('open', `stream ${event.id}`) : null
+    case 'stream:features':
+      return event.role === 'initiating' ? step('features', event.features.join(', ')) : null
+    case 'stream:authenticating':
+      return event.role === 'initiating' ? step(event.mechanism, 'the certificate is the password') : null
+    case 'stream:established':
+      return event.role === 'initiating'
+        ? step('established', `${event.authentication}, ${event.tls}`, event.setupMs)
+        : null
+    case 'stream:ended':
+      return event.role === 'initiating' && event.established ? ended(event.detail) : null
+    default:
+      return null
+  }
+}
+
+function identityStep(domain: string, event: Extract<Event, { type: 'identity' }>): Step {
+  const whose = event.role === 'initiating' ? event.domain : `${event.domain}, asked by ${domain}`
+  return event.ok
+    ? step('identity', `proven: ${whose} (${event.via})`)
+    : failure('identity', `refused: ${whose}: ${event.detail ?? event.reason}`)
+}
+
+function step(name: string, text: string, ms?: number): Step {
+  return { ok: true, name, text, ...(ms === undefined ? {} : { ms }) }
+}
+
+function failure(name: string, text: string): Step {
+  return { ok: false, name, text }
+}
+
+function ended(detail: string): Step {
+  return step('ended', detail === '' ? 'in order' : detail)
+}
+
+function shown(ms: number): string {
+  return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`
+}
