@@ -1,1 +1,16 @@
+/**
+ * session: one stream over one transport, from the transport's first byte to its last: the only driver of stream machines.
+ * Not: what may be said (stream/), bytes (framing/), sockets (transport/), which stream a stanza takes (federation/).
+ *
+ * Theory. The driver (driver.ts) gives everything that happens to the machine and carries out what it answers, one input
+ * at a time and in order. What a machine does not know is kept beside it, one concern a file: timers; liveness; intake,
+ * which decides when we read; outflow, which watches a peer that does not; confirmation, which knows what the peer has
+ * read. Differences of wires are data (wire.ts). Stanzas that are sent pass no machine: the pair is proven, the bytes are.
+ *
+ * Nothing that a peer, a handler or a timer does throws past its session.
+ *
+ * RFC 6120 §§4.4, 4.6; RFC 7395 §§3.6, 3.8.
+ */
+export type { InitiatingSessionOptions, ReceivingSessionOptions, SessionOptions } from './options.ts'
 export type { EstablishedSession, Session, SessionHandler } from './session.ts'
+export { startInitiating, startReceiving } from './start.ts'

@@ -1,0 +1,378 @@
+import type { LocalFailure, NetworkFailure, StreamRole } from '../base/index.ts'
+import { type Codec, type Decoded, OVERSIZE } from '../framing/index.ts'
+import type { IdentityVerdict } from '../identity/index.ts'
+import type { StreamInput, StreamOutput } from '../stream/index.ts'
+import type { Transport, TransportFacts, TransportHandler } from '../transport/index.ts'
+import { xmlLimits } from '../xml/index.ts'
+import type { Domain, Failure, Stanza } from '../xmpp/index.ts'
+import { Confirmation } from './confirmation.ts'
+import { StreamEvents } from './events.ts'
+import { Intake } from './intake.ts'
+import { Liveness } from './liveness.ts'
+import type { SessionOptions } from './options.ts'
+import { Outflow } from './outflow.ts'
+import { Pace } from './pace.ts'
+import type { EstablishedSession } from './session.ts'
+import { type Driver, StandingSession } from './standing.ts'
+import { Timers } from './timers.ts'
+import { wireOf } from './wire.ts'
+
+/** A stream machine with its state: an input makes outputs. */
+export type Machine = (input: StreamInput) => readonly StreamOutput[]
+
+export interface DriverOptions extends SessionOptions {
+  readonly role: StreamRole
+  /** as far as they are known before the peer's header */
+  readonly names: { readonly local: string; readonly remote: string }
+  readonly machine: Machine
+  /** who the peer's certificate proves; null where that has been judged */
+  readonly judge: ((claimed: Domain) => IdentityVerdict) | null
+}
+
+type Closed = { readonly failure: NetworkFailure | LocalFailure | null }
+
+/**
+ * Feeds one machine with what one transport brings and carries out what it answers. All that happens to a session comes
+ * through here: from the transport, from a timer, from its owner, or from its handler's promise.
+ */
+export class SessionDriver implements Driver, TransportHandler {
+  readonly role: StreamRole
+  readonly transport: TransportFacts
+  readonly #options: DriverOptions
+  readonly #transport: Transport
+  readonly #codec: Codec
+  readonly #events: StreamEvents
+  readonly #timers: Timers
+  readonly #intake: Intake
+  readonly #outflow: Outflow
+  readonly #confirmation: Confirmation
+  readonly #liveness: Liveness
+  readonly #pace: Pace
+  readonly #startMs: number
+  #established: StandingSession | null = null
+  /** decoded, and waiting for the handler */
+  #left: readonly Decoded[] = NONE
+  /** what the outputs of an input have given rise to, while they are carried out */
+  readonly #next: StreamInput[] = []
+  #stepping: StreamInput['type'] | null = null
+  /** which input made us close; null while the stream is open */
+  #closedBy: StreamInput['type'] | null = null
+  /** the peer's `<close/>` has come */
+  #peerClosed = false
+  /** the machine has ended */
+  #outcome: { readonly failure: Failure | null } | null = null
+  /** the transport has ended */
+  #closed: Closed | null = null
+  /** why we cut the transport */
+  #cause: Failure | null = null
+  /** onEnded has been called */
+  #over = false
+
+  constructor(options: DriverOptions) {
+    const { transport, limits, clock, random, role, names } = options
+    this.role = role
+    this.transport = transport.facts
+    this.#options = options
+    this.#transport = transport
+    this.#startMs = clock.monotonicMs()
+    this.#codec = wireOf(transport.facts).codec(xmlLimits(limits, 'before-authentication'))
+    this.#events = new StreamEvents(options.observer, transport.facts, { role, ...names })
+    this.#timers = new Timers(clock, timer => this.#feed({ type: 'timeout', timer }))
+    this.#intake = new Intake({ transport, limits, clock, onResume: () => this.#readOn() })
+    this.#outflow = new Outflow({ transport, limits, clock, onStuck: failure => this.abort(failure) })
+    this.#confirmation = new Confirmation({ transport, limits, clock })
+    this.#pace = new Pace(limits, clock)
+    this.#liveness = new Liveness({
+      limits,
+      clock,
+      random,
+      ping: () => this.#confirmation.ping(),
+      isPaused: () => this.#intake.paused,
+      onBeat: () => this.#beat(),
+      onDead: () => this.abort(silent(limits.deadMs)),
+    })
+  }
+
+  /** @param outputs the machine's first */
+  start(outputs: readonly StreamOutput[]): void {
+    for (const output of outputs) this.#perform(output)
+    this.#transport.attach(this)
+  }
+
+  get established(): EstablishedSession | null {
+    return this.#established
+  }
+
+  // -- the owner -----------------------------------------------------------------------------------------------------
+
+  send(stanza: Stanza): boolean {
+    if (this.role !== 'initiating') throw new TypeError('stanzas go out on the stream that we open') // ST-19
+    if (this.#over) throw new TypeError('sent into a session that has ended')
+    this.#confirmation.add(stanza)
+    if (this.#closedBy !== null) return true
+    if (this.#transport.send(this.#codec.encode({ type: 'stanza', bytes: stanza.bytes }))) return true
+    this.#outflow.full()
+    return false
+  }
+
+  confirmedCount(): number {
+    return this.#confirmation.confirmed
+  }
+
+  end(failure: Failure | null): void {
+    this.#feed({ type: 'end', failure })
+  }
+
+  abort(failure: Failure): void {
+    if (this.#closed !== null && this.#left.length === 0) return
+    this.#cause ??= failure
+    this.#left = NONE
+    const closed = this.#closed
+    if (closed === null) this.#transport.abort()
+    else queueMicrotask(() => this.#ending(closed))
+  }
+
+  // -- the transport -------------------------------------------------------------------------------------------------
+
+  onMessage(bytes: Uint8Array): void {
+    this.#intake.took(bytes.length)
+    const decoded = this.#codec.decode(bytes)
+    this.#pace.took(bytes, decoded.length)
+    this.#take(decoded)
+  }
+
+  onOversize(): void {
+    this.#feed({ type: 'violation', violation: OVERSIZE }) // WS-49
+  }
+
+  onActivity(): void {
+    this.#liveness.heard()
+  }
+
+  onPong(id: number): void {
+    this.#confirmation.answered(id)
+  }
+
+  onDrain(): void {
+    this.#outflow.drained()
+    const established = this.#established
+    if (established === null || this.#closedBy !== null) return
+    try {
+      this.#options.handler.onDrain(established)
+    } catch (error) {
+      this.#defect(error)
+    }
+  }
+
+  onClosed(failure: NetworkFailure | LocalFailure | null): void {
+    this.#closed = { failure }
+    // What came before the end is told before it.
+    if (this.#left.length === 0) this.#ending(this.#closed)
+  }
+
+  // -- reading -------------------------------------------------------------------------------------------------------
+
+  #take(decoded: readonly Decoded[]): void {
+    for (const [index, frame] of decoded.entries()) {
+      if (this.#cause !== null) return
+      if (this.#intake.busy) {
+        this.#left = decoded.slice(index)
+        return
+      }
+      if (frame.type === 'close') this.#peerClosed = true
+      this.#feed(frame)
+    }
+  }
+
+  /** Nobody works on a stanza any longer, and there is an allowance: first what is here already. */
+  #readOn(): void {
+    const left = this.#left
+    this.#left = NONE
+    this.#take(left)
+    if (this.#intake.busy) return
+    if (this.#closed !== null) {
+      this.#ending(this.#closed)
+      return
+    }
+    this.#liveness.heard()
+    this.#pace.resume()
+    this.#transport.resume()
+  }
+
+  #deliver(stanza: Stanza): void {
+    const established = this.#established
+    if (established === null) return
+    try {
+      const busy = this.#options.handler.onStanza(stanza, established)
+      if (busy instanceof Promise) this.#waitFor(busy)
+    } catch (error) {
+      this.#defect(error)
+    }
+  }
+
+  #waitFor(busy: Promise<void>): void {
+    this.#intake.hold()
+    busy.then(this.#release, this.#reject)
+  }
+
+  readonly #release = (): void => {
+    this.#intake.release()
+  }
+
+  readonly #reject = (error: unknown): void => {
+    this.#defect(error)
+    this.#intake.release()
+  }
+
+  // -- the machine ---------------------------------------------------------------------------------------------------
+
+  #feed(input: StreamInput): void {
+    this.#next.push(input)
+    if (this.#stepping !== null) return
+    try {
+      for (let next = this.#next.shift(); next !== undefined; next = this.#next.shift()) {
+        this.#stepping = next.type
+        for (const output of this.#options.machine(next)) this.#perform(output)
+      }
+    } catch (error) {
+      // What the machine has not carried out it never will: only the transport can still be ended.
+      this.abort(internal(error))
+    } finally {
+      this.#stepping = null
+    }
+  }
+
+  #perform(output: StreamOutput): void {
+    switch (output.type) {
+      case 'stanza':
+        this.#deliver(output.stanza)
+        break
+      case 'write':
+        this.#transport.send(this.#codec.encode(output.frame))
+        break
+      case 'timer':
+        this.#timers.set(output.timer, output.afterMs)
+        break
+      case 'need-identity':
+        this.#judge(output.claimed)
+        break
+      case 'restart':
+        this.#codec.restart()
+        break
+      case 'progress':
+        this.#events.progress(output.step)
+        if (output.step.name === 'closing') this.#closing()
+        break
+      case 'established':
+        this.#establish(output)
+        break
+      case 'close-transport':
+        this.#transport.close(output.code, output.reason)
+        break
+      case 'ended':
+        this.#outcome = output
+        break
+    }
+  }
+
+  #judge(claimed: Domain): void {
+    const verdict = this.#options.judge?.(claimed)
+    if (verdict === undefined) throw new TypeError('a verdict is asked for where none is needed')
+    this.#events.judged(verdict)
+    this.#next.push({ type: 'identity', verdict })
+  }
+
+  #establish(agreed: Extract<StreamOutput, { type: 'established' }>): void {
+    const { handler, limits, clock } = this.#options
+    const setupMs = clock.monotonicMs() - this.#startMs
+    const session = new StandingSession(this, { ...agreed, setupMs })
+    let refusal: Failure | null
+    try {
+      refusal = handler.onEstablished(session)
+    } catch (error) {
+      refusal = internal(error)
+    }
+    if (refusal !== null) {
+      this.#next.push({ type: 'end', failure: refusal })
+      return
+    }
+    this.#established = session
+    this.#codec.setLimits(xmlLimits(limits, 'authenticated'))
+    this.#transport.setMaxMessageBytes(limits.stanzaBytes)
+    this.#events.established(session)
+    this.#liveness.start()
+  }
+
+  #closing(): void {
+    if (this.#closedBy !== null) return
+    this.#closedBy = this.#stepping
+    this.#liveness.stop()
+    this.#outflow.stop()
+    // An element closes a stream where it is an error, or forbidden.
+    if (this.#closedBy === 'element') this.#confirmation.distrust()
+    else this.#confirmation.close()
+  }
+
+  #beat(): void {
+    const { proof } = this.#established ?? {}
+    const fault = this.#pace.fault()
+    if (fault !== null) this.end(fault)
+    else if (proof !== undefined && this.#options.clock.wallMs() >= proof.notAfterMs) this.end(EXPIRED)
+  }
+
+  /** The handler threw: no peer's fault, and no other session's. */
+  #defect(error: unknown): void {
+    this.end(internal(error))
+  }
+
+  // -- the end -------------------------------------------------------------------------------------------------------
+
+  #ending(closed: Closed): void {
+    if (this.#over) return
+    this.#feed({ type: 'transport-closed', failure: this.#cause ?? closed.failure })
+    this.#over = true
+    for (const part of [this.#timers, this.#intake, this.#outflow, this.#liveness, this.#confirmation])
+      part.stop()
+    // Without an outcome the machine has failed, and #cause says how.
+    const { failure } = this.#outcome ?? { failure: this.#cause }
+    if (this.#isAnsweredClose(closed)) this.#confirmation.confirmWritten()
+    const { clock, handler } = this.#options
+    this.#events.ended(failure, this.#established !== null, clock.monotonicMs() - this.#startMs)
+    try {
+      handler.onEnded(failure, this.#confirmation.stanzas(), this.#confirmation.unconfirmed)
+    } catch {
+      // It was the last call, and nothing is left to end.
+    }
+  }
+
+  /**
+   * Whether the closes themselves say that the peer has read everything: it has answered ours, or, where it was first,
+   * ended the transport in order after it. A peer that answers pings has said so more exactly before.
+   */
+  #isAnsweredClose({ failure }: Closed): boolean {
+    if (!this.#peerClosed || this.#confirmation.answers) return false
+    if (this.#outcome?.failure?.kind === 'reported') return false
+    return this.#closedBy === 'end' || (this.#closedBy === 'close' && failure === null)
+  }
+}
+
+const NONE: readonly Decoded[] = []
+
+/** CT-09, SE-16: who was proven by it has to prove itself again. */
+const EXPIRED: Failure = {
+  by: 'peer',
+  kind: 'violation',
+  condition: 'reset',
+  rule: 'CT-09',
+  detail: 'the certificate that proved the peer has expired',
+}
+
+function silent(deadMs: number): Failure {
+  const seconds = Math.round(deadMs / 1_000)
+  return { by: 'network', kind: 'timeout', detail: `nothing was heard of the peer for ${seconds} s` }
+}
+
+function internal(error: unknown): Failure {
+  const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  return { by: 'us', kind: 'internal', detail }
+}

@@ -1,0 +1,64 @@
+import type { StreamRole } from '../base/index.ts'
+import type { PeerLimits, PeerProof } from '../stream/index.ts'
+import type { TransportFacts } from '../transport/index.ts'
+import type { DomainPair, Failure, Stanza } from '../xmpp/index.ts'
+import type { EstablishedSession, Session } from './session.ts'
+
+/** What a stream has proven and agreed on. */
+export interface Standing {
+  readonly pair: DomainPair
+  readonly proof: PeerProof
+  readonly peerLimits: PeerLimits
+  readonly setupMs: number
+}
+
+/** A driver, as far as a session that stands needs it. */
+export interface Driver extends Session {
+  send(stanza: Stanza): boolean
+  confirmedCount(): number
+}
+
+/** The view of a driver that exists once its stream is proven. */
+export class StandingSession implements EstablishedSession {
+  readonly pair: DomainPair
+  readonly proof: PeerProof
+  readonly peerLimits: PeerLimits
+  readonly setupMs: number
+  readonly #driver: Driver
+
+  constructor(driver: Driver, { pair, proof, peerLimits, setupMs }: Standing) {
+    this.#driver = driver
+    this.pair = pair
+    this.proof = proof
+    this.peerLimits = peerLimits
+    this.setupMs = setupMs
+  }
+
+  get role(): StreamRole {
+    return this.#driver.role
+  }
+
+  get transport(): TransportFacts {
+    return this.#driver.transport
+  }
+
+  get established(): EstablishedSession | null {
+    return this.#driver.established
+  }
+
+  send(stanza: Stanza): boolean {
+    return this.#driver.send(stanza)
+  }
+
+  confirmedCount(): number {
+    return this.#driver.confirmedCount()
+  }
+
+  end(failure: Failure | null): void {
+    this.#driver.end(failure)
+  }
+
+  abort(failure: Failure): void {
+    this.#driver.abort(failure)
+  }
+}
