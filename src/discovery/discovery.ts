@@ -89,7 +89,15 @@ class HostMetaDiscovery implements Discovery {
     if (cached !== null) return cached
     const read = await this.#flight(domain).join(signal)
     if (read === null) return { ok: false, failure: GIVEN_UP }
-    return this.#cached(domain) ?? this.#discovered(domain, read, '')
+    // `read` itself where it was not kept, because it says nothing about the domain.
+    return this.#cached(domain) ?? this.#stale(domain) ?? this.#discovered(domain, read, '')
+  }
+
+  #stale(domain: Domain): Discovered | null {
+    const entry = this.#cache.get(domain)
+    if (entry === undefined || entry.good === null) return null
+    const isTooOld = entry.staleUntilMs <= this.#options.clock.monotonicMs()
+    return isTooOld ? null : this.#discovered(domain, entry.good, ' (stale)')
   }
 
   #cached(domain: Domain): Discovered | null {
@@ -97,9 +105,7 @@ class HostMetaDiscovery implements Discovery {
     const entry = this.#cache.get(domain)
     if (entry === undefined || entry.untilMs <= nowMs) return null
     if (entry.failure === null) return entry.good && this.#discovered(domain, entry.good, '')
-    if (entry.good !== null && entry.staleUntilMs > nowMs)
-      return this.#discovered(domain, entry.good, ' (stale)')
-    return { ok: false, failure: entry.failure }
+    return this.#stale(domain) ?? { ok: false, failure: entry.failure }
   }
 
   #discovered(domain: Domain, read: Read, note: string): Discovered {

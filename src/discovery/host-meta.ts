@@ -33,6 +33,8 @@ export async function readHostMeta(deps: HostMetaDeps, domain: Domain, given: Ab
   try {
     const json = readOne(deps, domain, 'host-meta.json', own.signal)
     const xml = readOne(deps, domain, 'host-meta', own.signal)
+    // A defect of ours counts where somebody waits for it.
+    xml.catch(() => {})
     const first = await json
     if (first.ok) return first
     const second = await xml
