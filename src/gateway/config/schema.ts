@@ -244,7 +244,7 @@ const network = z
       .default({})
       .register(declarations, {
         expected: 'a table of "HOST:PORT" = "ADDRESS:PORT"',
-        doc: 'Where the socket goes instead; names, TLS and HTTP stay those of the host. The address needs `allow_private` where it is private.',
+        doc: 'Where the socket goes instead; names, TLS and HTTP stay those of the host. Neither DNS nor `allow_private` is asked. Names are otherwise looked up in DNS only: /etc/hosts is not read.',
         fallback: '{}',
         example: '{ "montague.example:443" = "127.0.0.1:9443" }',
         rare: true,
