@@ -59,7 +59,7 @@ export function parseCertificate(der: Uint8Array): ParsedCertificate {
   outer.finish()
   const tbsBytes = whole.element(TAG.sequence)
   const signatureAlgorithm = whole.element(TAG.sequence)
-  const signature = whole.bitString()
+  const signature = whole.bitStringOfOctets()
   whole.finish()
   if (outer.failed) return { ok: false, detail: 'in its outer structure' }
 

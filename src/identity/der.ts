@@ -141,12 +141,12 @@ export class DerReader {
 
   /** A BIT STRING's octets; unused bits must be zero. */
   bitString(): Uint8Array {
-    const content = this.enter(TAG.bitString).rest()
-    const unused = content[0] ?? 8
-    const last = content[content.length - 1] ?? 0
-    const sound = unused <= 7 && (content.length > 1 ? (last & ((1 << unused) - 1)) === 0 : unused === 0)
-    if (!sound) this.fail()
-    return content.subarray(1)
+    return this.#bits(7)
+  }
+
+  /** The octets of a BIT STRING that holds whole ones: a key, a signature. */
+  bitStringOfOctets(): Uint8Array {
+    return this.#bits(0)
   }
 
   /** Milliseconds since the epoch, from either time type in the one form that RFC 5280 §4.1.2.5 allows. */
@@ -189,6 +189,15 @@ export class DerReader {
     if (length > this.#end - position) return this.#stop()
     this.#position = position + length
     return position
+  }
+
+  #bits(mostUnused: number): Uint8Array {
+    const content = this.enter(TAG.bitString).rest()
+    const unused = content[0] ?? 8
+    const last = content[content.length - 1] ?? 0
+    const sound = content.length > 1 ? (last & ((1 << unused) - 1)) === 0 : unused === 0
+    if (unused > mostUnused || !sound) this.fail()
+    return content.subarray(1)
   }
 
   #stop(): number {

@@ -8,7 +8,7 @@ export function keyWeakness(spki: Uint8Array): string | null {
   const info = new DerReader(spki).enter(TAG.sequence)
   const algorithm = info.enter(TAG.sequence)
   const type = algorithm.oid()
-  const key = info.bitString()
+  const key = info.bitStringOfOctets()
   info.finish()
   if (info.failed) return 'has a key that cannot be read'
   switch (type) {
