@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { defaultLimits } from '../../../src/base/index.ts'
+import { established, numbered, overTcp, range, standingAgainst, text } from '../../kit/sessions.ts'
 import { turns } from '../../kit/transport-compliance.ts'
-import { established, numbered, overTcp, range, standingAgainst, text } from './streams.ts'
 
 /** A handler that works on each stanza until it is told to go on. */
 function working() {

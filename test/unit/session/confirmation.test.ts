@@ -2,8 +2,17 @@ import { describe, expect, it } from 'vitest'
 import { defaultLimits } from '../../../src/base/index.ts'
 import { Unconfirmed } from '../../../src/session/unconfirmed.ts'
 import { NS } from '../../../src/xmpp/index.ts'
+import {
+  CLOSE,
+  established,
+  numbered,
+  overTcp,
+  range,
+  say,
+  standingAgainst,
+  text,
+} from '../../kit/sessions.ts'
 import { turns } from '../../kit/transport-compliance.ts'
-import { CLOSE, established, numbered, overTcp, range, say, standingAgainst, text } from './streams.ts'
 
 const { confirmMs, pingsPerSecond } = defaultLimits
 

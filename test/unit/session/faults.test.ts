@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import { defaultLimits } from '../../../src/base/index.ts'
-import { turns } from '../../kit/transport-compliance.ts'
 import {
   type Against,
   CLOSE,
@@ -14,7 +13,8 @@ import {
   standingAgainst,
   takenAgainst,
   text,
-} from './streams.ts'
+} from '../../kit/sessions.ts'
+import { turns } from '../../kit/transport-compliance.ts'
 
 const roles = [
   ['initiating', initiatingAgainst, STEPS.receiving],
@@ -37,7 +37,7 @@ async function* everyStep(): AsyncGenerator<{
 }
 
 describe('a wire that dies', () => {
-  it('[WS-47] ends the session once, at every step, and leaves no timer', async () => {
+  it('ends the session once, at every step, and leaves no timer', async () => {
     for await (const { against, at, stands } of everyStep()) {
       against.peer.cut()
       await turns()
@@ -47,7 +47,7 @@ describe('a wire that dies', () => {
     }
   })
 
-  it('[WS-47] in order is a loss all the same, where the stream was not closed', async () => {
+  it('in order is a loss all the same, where the stream was not closed', async () => {
     for await (const { against, at } of everyStep()) {
       against.peer.close(1000)
       await turns()
@@ -58,7 +58,7 @@ describe('a wire that dies', () => {
 })
 
 describe('a peer that falls silent', () => {
-  it('[WS-56] ends at every step before authentication: told connection-timeout once there is a stream', async () => {
+  it('ends at every step before authentication: told connection-timeout once there is a stream', async () => {
     for await (const { against, at, steps, stands } of everyStep()) {
       if (stands) continue
       await against.clock.pass(
@@ -72,7 +72,7 @@ describe('a peer that falls silent', () => {
     }
   })
 
-  it('[WS-56] gains no time by saying something else', async () => {
+  it('gains no time by saying something else', async () => {
     const against = initiatingAgainst()
     const spentMs = defaultLimits.openMs + defaultLimits.negotiationMs + 2 * defaultLimits.closeMs
     for (let ms = 0; ms < spentMs; ms += 1_000) {

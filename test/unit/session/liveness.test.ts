@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { defaultLimits } from '../../../src/base/index.ts'
+import { established, numbered, overTcp, standingAgainst, takenAgainst } from '../../kit/sessions.ts'
 import { turns } from '../../kit/transport-compliance.ts'
-import { established, numbered, overTcp, standingAgainst, takenAgainst } from './streams.ts'
 
 const { pingIntervalMs, deadMs } = defaultLimits
 
 describe('an idle stream', () => {
-  it('[WS-61] lives on for as long as both answer, pinged by each at the interval', async () => {
+  it('lives on for as long as both answer, pinged by each at the interval', async () => {
     const { initiating, receiving, clock } = await established()
     const pings = { initiating: 0, receiving: 0 }
     for (const role of ['initiating', 'receiving'] as const) {
@@ -24,7 +24,7 @@ describe('an idle stream', () => {
     expect(receiving.handler.ends).toEqual([])
   })
 
-  it('[WS-60] carries no text at all', async () => {
+  it('carries no text at all', async () => {
     const against = await standingAgainst()
     const before = against.seen.messages.length
     await against.clock.pass(600_000, 5_000)
@@ -57,7 +57,7 @@ describe('an idle stream', () => {
 })
 
 describe('a peer of which nothing is heard', () => {
-  it('[WS-63] is dead after the deadline: ended without a word', async () => {
+  it('is dead after the deadline: ended without a word', async () => {
     for (const make of [standingAgainst, takenAgainst]) {
       const against = await make()
       const before = against.seen.messages.length
@@ -72,7 +72,7 @@ describe('a peer of which nothing is heard', () => {
     }
   })
 
-  it('[WS-63] is alive by any byte: pings and pongs are enough', async () => {
+  it('is alive by any byte: pings and pongs are enough', async () => {
     const against = await takenAgainst()
     // It answers nothing, and still pings.
     against.peer.pause()

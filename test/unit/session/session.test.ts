@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest'
 import { defaultLimits } from '../../../src/base/index.ts'
 import type { Failure } from '../../../src/xmpp/index.ts'
 import { NS } from '../../../src/xmpp/index.ts'
-import { turns } from '../../kit/transport-compliance.ts'
 import {
   CAPULET,
   CLOSE,
@@ -20,7 +19,8 @@ import {
   text,
   tlsFacts,
   twoSessions,
-} from './streams.ts'
+} from '../../kit/sessions.ts'
+import { turns } from '../../kit/transport-compliance.ts'
 
 const SHUTDOWN: Failure = { by: 'us', kind: 'shutdown', detail: 'stopping' }
 const GIVEN_UP: Failure = { by: 'us', kind: 'aborted', detail: 'no longer wanted' }
@@ -170,7 +170,7 @@ describe('who a peer is', () => {
     expect(receiving.handler.ends).toHaveLength(1)
   })
 
-  it('[CT-09] ends with its certificate, and has to be proven again', async () => {
+  it('ends with its certificate, and has to be proven again', async () => {
     const until = Date.now() + 3_600_000
     const { clock, handler, seen } = await standingAgainst({
       verdict: { ok: true, domain: MONTAGUE, via: 'dns-id', name: 'montague.example', notAfterMs: until },
@@ -236,7 +236,7 @@ describe('limits', () => {
     }
   })
 
-  it('[WS-49] hold from then on: told, closed', async () => {
+  it('hold from then on: told, closed', async () => {
     const against = await takenAgainst()
     await say(against, [text(numbered(1, defaultLimits.stanzaBytes))])
     expect(against.seen.texts.slice(-2).join('')).toMatch(/policy-violation.*stanza-too-big.*<close /)
@@ -253,7 +253,7 @@ describe('send', () => {
     expect(seen.messages.at(-1)).toBe(stanza.bytes)
   })
 
-  it('[ST-19] is for the initiating side', async () => {
+  it('is for the initiating side', async () => {
     const { receiving } = await established()
     expect(() => receiving.handler.standing.send(numbered(1))).toThrow(TypeError)
   })
@@ -278,7 +278,7 @@ describe('send', () => {
 })
 
 describe('end', () => {
-  it('[WS-45] takes what the peer still sends, until its close', async () => {
+  it('takes what the peer still sends, until its close', async () => {
     const against = await takenAgainst()
     against.session.end(null)
     await turns()
@@ -291,7 +291,7 @@ describe('end', () => {
     expect(against.handler.ends).toMatchObject([{ failure: null }])
   })
 
-  it('[WS-56] waits for it no longer than the close deadline', async () => {
+  it('waits for it no longer than the close deadline', async () => {
     const against = await takenAgainst()
     against.session.end(null)
     await against.clock.pass(defaultLimits.closeMs - 1)

@@ -1,24 +1,24 @@
-import { defaultLimits, type Event, type Limits, Observer } from '../../../src/base/index.ts'
-import { createTrustStore } from '../../../src/identity/index.ts'
+import { defaultLimits, type Event, type Limits, Observer } from '../../src/base/index.ts'
+import { createTrustStore } from '../../src/identity/index.ts'
 import {
   type EstablishedSession,
   type Session,
   type SessionHandler,
   startInitiating,
   startReceiving,
-} from '../../../src/session/index.ts'
-import type { ProvenVerdict } from '../../../src/stream/index.ts'
+} from '../../src/session/index.ts'
+import type { ProvenVerdict } from '../../src/stream/index.ts'
 import {
   type MemoryTransport,
   type MemoryTransportOptions,
   memoryTransportPair,
   type TlsFacts,
-} from '../../../src/transport/index.ts'
-import { type Failure, message, NS, type Stanza } from '../../../src/xmpp/index.ts'
-import { type TestCertificate, testAuthority } from '../../kit/authority.ts'
-import { FixedRandom, VirtualClock } from '../../kit/clock.ts'
-import { domain } from '../../kit/fronts.ts'
-import { Recorder, turns } from '../../kit/transport-compliance.ts'
+} from '../../src/transport/index.ts'
+import { type Failure, message, NS, type Stanza } from '../../src/xmpp/index.ts'
+import { type TestCertificate, testAuthority } from './authority.ts'
+import { FixedRandom, VirtualClock } from './clock.ts'
+import { domain } from './fronts.ts'
+import { Recorder, turns } from './transport-compliance.ts'
 
 // Sessions over memory transports, on a clock that passes when told: against each other, or against a peer by hand.
 
@@ -28,9 +28,6 @@ export const PAIR = { local: CAPULET, remote: MONTAGUE }
 
 const authority = testAuthority()
 const certificate = authority.issue({ dns: ['capulet.example'] })
-const trust = createTrustStore({ roots: [authority.caPem] })
-
-export const DAY_MS = 86_400_000
 
 export function verdict(more: Partial<ProvenVerdict> = {}): ProvenVerdict {
   const notAfterMs = Number.POSITIVE_INFINITY
@@ -98,6 +95,8 @@ export interface Setting {
   /** of the initiating side, as the receiving one sees it */
   readonly tls?: TlsFacts | null
   readonly verdict?: ProvenVerdict
+  /** PEM, beside the authority of the usual certificate */
+  readonly roots?: readonly string[]
   /** what every draw of jitter is */
   readonly random?: number
 }
@@ -120,12 +119,13 @@ function wires(setting: Setting) {
     facts: { initiating: { kind, tls: tlsFacts() }, receiving: { kind, tls, remoteAddress: '192.0.2.7' } },
     ...setting.wire,
   })
+  const trust = createTrustStore({ roots: [authority.caPem, ...(setting.roots ?? [])] })
   const events: Event[] = []
   const observer = new Observer()
   observer.subscribe(event => events.push(event))
   return {
     clock,
-    limits,
+    trust,
     transports,
     events,
     common: { observer, clock, random: new FixedRandom(setting.random), limits },
@@ -147,7 +147,7 @@ export interface Streams {
 
 /** Both sides, from the first byte on. */
 export function twoSessions(setting: Setting = {}): Streams {
-  const { clock, transports, events, common } = wires(setting)
+  const { clock, trust, transports, events, common } = wires(setting)
   const handlers = { initiating: new RecordingHandler(), receiving: new RecordingHandler() }
   const receiving = startReceiving({
     ...common,
@@ -217,7 +217,7 @@ export function initiatingAgainst(setting: Setting = {}): Against {
 
 /** Our receiving side, and a peer that says what the test says. */
 export function receivingAgainst(setting: Setting = {}): Against {
-  const { clock, transports, events, common } = wires(setting)
+  const { clock, trust, transports, events, common } = wires(setting)
   const handler = new RecordingHandler()
   const seen = new Recorder()
   transports.initiating.setMaxMessageBytes(defaultLimits.stanzaBytes)
