@@ -348,6 +348,11 @@ export function constraintCases(lab: OpensslLab): CaseWorld {
     const renewed = below(LAST_CA, { issuer: old, key: lab.key('renewed') })
     return [leaf(renewed, [SAN, SERVER]), renewed, old]
   }
+  const namesake = below([...LAST_CA, ...permitted('DNS:other.example')])
+  add('a leaf that bears the name of its authority is not exempt', REFUSED, [
+    leaf(namesake, [SAN, SERVER], { subject: '/CN=Intermediate' }),
+    namesake,
+  ])
   add('an authority that renews itself is exempt', 'dns-id', renewing(directory('permitted', DOMAIN)))
   add('what it then issues is not', REFUSED, renewing(permitted('DNS:other.example')))
   const plain = below(LAST_CA)
