@@ -34,7 +34,9 @@ export interface Host {
   start(context: HostContext): void | Promise<void>
   /**
    * Called in order for each stanza to one of its domains. A promise slows the stream that the stanza came on, not
-   * others. A rejection or throw counts as internal-server-error and is reported once.
+   * others: of a peer's stream, the next one comes when it has settled. Between local domains the next one may come
+   * before, where the host has been told to wait by `send` meanwhile. A rejection or throw counts as
+   * internal-server-error and is reported once.
    */
   deliver(stanza: Stanza): Delivery | Promise<Delivery>
   /** No deliver is called after it; resolves within `deadlineMs`. */

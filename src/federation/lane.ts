@@ -24,6 +24,12 @@ export class Lane {
   readonly #room = new Room()
   readonly #idle = new Room()
   #running = false
+  /** the delivery that the next one waits for: ends that waiting */
+  #release: (() => void) | null = null
+  /** what is delivered now is not to be waited for */
+  #nudged = false
+  /** deliveries under way that nothing waits for */
+  #unawaited = 0
 
   constructor(options: LaneOptions) {
     this.#options = options
@@ -39,6 +45,11 @@ export class Lane {
   /** Its source should wait. */
   get crowded(): boolean {
     return this.#queue.crowded
+  }
+
+  /** Something is left, or the host has not answered. */
+  get busy(): boolean {
+    return this.#running || this.#unawaited > 0
   }
 
   /** Takes the stanza, or says why it must be bounced. */
@@ -61,9 +72,19 @@ export class Lane {
     return this.crowded ? this.#room.wait() : undefined
   }
 
-  /** Resolves once nothing is left and the host has answered. */
+  /**
+   * The host that we deliver to has just been told to wait, perhaps from within a delivery of ours; and the one that it
+   * waits for may wait for us. So what is being delivered is waited for no longer.
+   */
+  nudge(): void {
+    if (this.#unawaited >= this.#options.limits.queueStanzas) return
+    this.#nudged = true
+    this.#release?.()
+  }
+
+  /** Resolves once it is not busy. */
   idle(): Promise<void> {
-    return this.#running ? this.#idle.wait() : DONE
+    return this.busy ? this.#idle.wait() : DONE
   }
 
   /** Everything that is still here; the lane is empty then. */
@@ -83,10 +104,13 @@ export class Lane {
     for (let left = this.#queue.size; left > 0; left--) {
       const stanza = this.#queue.shift()
       if (stanza === undefined) break
-      const busy = this.#options.deliver(stanza)
+      this.#nudged = false
+      const delivery = this.#options.deliver(stanza)
       if (!this.#queue.crowded) this.#room.open()
-      if (busy !== undefined) {
-        void busy.then(() => this.#run())
+      if (delivery === undefined) continue
+      if (this.#nudged) this.#goOnWithout(delivery)
+      else {
+        this.#waitFor(delivery)
         return
       }
     }
@@ -95,7 +119,30 @@ export class Lane {
       return
     }
     this.#running = false
-    this.#idle.open()
+    if (!this.busy) this.#idle.open()
+  }
+
+  #waitFor(delivery: Promise<void>): void {
+    let waiting = true
+    this.#release = () => {
+      waiting = false
+      this.#release = null
+      this.#goOnWithout(delivery)
+      this.#runLater()
+    }
+    void delivery.then(() => {
+      if (!waiting) return
+      this.#release = null
+      this.#run()
+    })
+  }
+
+  #goOnWithout(delivery: Promise<void>): void {
+    this.#unawaited += 1
+    void delivery.then(() => {
+      this.#unawaited -= 1
+      if (!this.busy) this.#idle.open()
+    })
   }
 }
 

@@ -50,7 +50,7 @@ export class Router implements Returns {
     if (!('offer' in way)) return this.#return(stanza, way, false)
     const refusal = way.offer(stanza)
     if (refusal !== null) this.#return(stanza, refusal, false)
-    return way.crowded && this.#mayWait(stanza, way) ? way.room() : undefined
+    return way.crowded ? this.#roomFor(stanza, way) : undefined
   }
 
   /** A stanza of a proven stream, to a local domain. A promise slows that stream. */
@@ -76,8 +76,12 @@ export class Router implements Returns {
 
   /** Resolves once nothing is under way between local domains. */
   async settled(): Promise<void> {
-    await Promise.all(this.#localLanes().map(lane => lane.idle()))
-    await Promise.all([...this.#errorLanes.values()].map(lane => lane.idle()))
+    for (;;) {
+      // A lane that has come to rest is woken by answers on another one.
+      const busy = [...this.#localLanes(), ...this.#errorLanes.values()].filter(lane => lane.busy)
+      if (busy.length === 0) return
+      await Promise.all(busy.map(lane => lane.idle()))
+    }
   }
 
   /** The hosts are stopping: what is still under way to them, and between them, has nowhere to go. */
@@ -101,12 +105,16 @@ export class Router implements Returns {
   }
 
   /**
-   * A host that answers while it has something from there in hand must not wait: the one who is to make room may wait
-   * for that very hand, and two busy servers for each other until both streams die. What it sends is bounded all the same:
-   * a peer that reads none of it is read no further once the queue is full, and a local one gets refusals.
+   * Whoever answers must not wait for one who waits for that very answer, or two busy servers, or robots, wait for each
+   * other. So a host that has something from a peer in hand goes on until the queue to it is full; and a lane whose host
+   * has to wait goes on with the next stanza.
    */
-  #mayWait({ from, to }: Stanza, way: Route | Lane): boolean {
-    return !this.deliveries.isAnswering(from.domain, to.domain) || (way instanceof Route && way.full)
+  #roomFor({ from, to }: Stanza, way: Route | Lane): Promise<void> | undefined {
+    const isRoute = way instanceof Route
+    if (isRoute && !way.full && this.deliveries.isAnswering(from.domain, to.domain)) return undefined
+    if (!isRoute) this.#lanes.get(to.domain)?.get(from.domain)?.nudge()
+    this.#errorLanes.get(from.domain)?.nudge()
+    return way.room()
   }
 
   /** @param held it was in a queue or a hand of ours, so that its error takes no more room than it did */

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { defaultLimits, type Event, Observer } from '../../../src/base/index.ts'
+import { type Clock, defaultLimits, type Event, Observer } from '../../../src/base/index.ts'
 import { systemClock } from '../../../src/base/system.ts'
 import type { Candidate, Discovered, Resolved } from '../../../src/discovery/index.ts'
 import type { ConnectHandler, OutboundSession } from '../../../src/federation/connect.ts'
@@ -148,7 +148,7 @@ interface Outcome {
 }
 
 /** Dial; resolves with what the route is told: of a stream that stands, a little longer, to see it end. */
-function connect(signal = new AbortController().signal, limits = {}): Promise<Outcome> {
+function connect(signal = new AbortController().signal, clock: Clock = systemClock): Promise<Outcome> {
   const observer = new Observer()
   observer.subscribe(event => events.push(event))
   const identity = authority.issue({ dns: ['capulet.example'] })
@@ -169,8 +169,8 @@ function connect(signal = new AbortController().signal, limits = {}): Promise<Ou
       }),
     startInitiating,
     observer,
-    limits: { ...defaultLimits, ...limits },
-    clock: systemClock,
+    limits: defaultLimits,
+    clock,
   })
   return new Promise(resolve => {
     let connected: OutboundSession | null = null
@@ -197,6 +197,14 @@ function connect(signal = new AbortController().signal, limits = {}): Promise<Ou
     dialled(PAIR, handler, signal)
     expect(calls).toEqual([])
   })
+}
+
+/** A new connection for this host has come to the front. */
+async function reached(host: string): Promise<void> {
+  const count = () =>
+    front.arrivals.filter(({ transport }) => transport.facts.tls?.servername === host).length
+  const before = count()
+  while (count() === before) await new Promise(resolve => setImmediate(resolve))
 }
 
 const tried = () => events.flatMap(event => (event.type === 'candidate:trying' ? [event.url] : []))
@@ -320,8 +328,7 @@ describe('a dial', () => {
     found(candidate('silent.example'))
     const caller = new AbortController()
     const dialling = connect(caller.signal)
-    await front.arrived()
-    while (front.arrivals.at(-1)?.transport.facts.tls?.servername !== 'silent.example') await front.arrived()
+    await reached('silent.example')
     caller.abort()
     expect((await dialling).failure).toMatchObject({ by: 'us', kind: 'aborted' })
   })
@@ -333,9 +340,23 @@ describe('a dial', () => {
 
   it('has a deadline of its own, and says so', async () => {
     found(candidate('policy.example'), candidate('silent.example'), candidate('good.example'))
-    const { failure } = await connect(undefined, { attemptMs: 300 })
-    expect(failure).toMatchObject({ by: 'network', kind: 'timeout' })
-    expect(failure?.detail).toBe('timed out after 0 s: the peer ended the stream with policy-violation')
+    let expire = () => {}
+    const clock: Clock = {
+      ...systemClock,
+      setTimer(afterMs, action) {
+        if (afterMs === defaultLimits.attemptMs) expire = action
+        return systemClock.setTimer(afterMs, action)
+      },
+    }
+    const dialling = connect(undefined, clock)
+    await reached('silent.example')
+    expire()
+    const { failure } = await dialling
+    expect(failure).toEqual({
+      by: 'network',
+      kind: 'timeout',
+      detail: 'timed out after 60 s: the peer ended the stream with policy-violation',
+    })
     expect(tried()).not.toContain('wss://good.example/s2s')
   })
 

@@ -25,8 +25,8 @@ describe('a queue', () => {
         const queue = new StanzaQueue(LIMITS, total)
         let model: { number: number; bytes: number }[] = []
         let next = 0
+        let held = 0
         for (const drawn of acts) {
-          const held = model.reduce((sum, { bytes }) => sum + bytes, 0)
           if (drawn === 'takeAll') {
             expect(numbers(queue.takeAll())).toEqual(model.map(({ number }) => number))
             model = []
@@ -45,15 +45,19 @@ describe('a queue', () => {
           } else {
             for (let left = drawn.shift; left > 0; left--) {
               const stanza = queue.shift()
-              expect(stanza === undefined ? undefined : Number(stanza.id)).toBe(model.shift()?.number)
+              const expected = model.shift()?.number
+              if (stanza?.id !== expected?.toString()) expect(stanza?.id).toBe(expected)
             }
           }
-          const bytes = model.reduce((sum, entry) => sum + entry.bytes, 0)
-          expect([queue.size, queue.bytes, total.bytes]).toEqual([model.length, bytes, bytes])
-          expect(queue.oldestMs).toBe(model[0]?.number ?? Number.POSITIVE_INFINITY)
+          held = model.reduce((sum, { bytes }) => sum + bytes, 0)
+          const oldest = model[0]?.number ?? Number.POSITIVE_INFINITY
+          if (queue.size !== model.length || queue.bytes !== held || queue.oldestMs !== oldest) {
+            expect([queue.size, queue.bytes, queue.oldestMs]).toEqual([model.length, held, oldest])
+          }
+          if (total.bytes !== held) expect(total.bytes).toBe(held)
         }
       }),
-      { numRuns: 25 },
+      { numRuns: 20 },
     )
   })
 
