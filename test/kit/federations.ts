@@ -109,31 +109,55 @@ export async function twoFederations(
     readonly connect?: Readonly<Record<string, string>>
   } = {},
 ): Promise<Verona> {
-  const authority = testAuthority()
-  const relays = { capulet: await createRelay(), montague: await createRelay() }
-  const names = {
-    capulet: { name: 'capulet.example', ...options.capulet },
-    montague: { name: 'montague.example', ...options.montague },
+  const { limits = {}, connect = {} } = options
+  const country = await federations(
+    [
+      { name: 'capulet.example', ...options.capulet },
+      { name: 'montague.example', ...options.montague },
+    ],
+    { limits, connect },
+  )
+  const [capulet, montague] = country.towns
+  if (capulet === undefined || montague === undefined) throw new Error('two towns were asked for')
+  return { capulet, montague, authority: country.authority, close: country.close }
+}
+
+export interface Country {
+  readonly towns: readonly Town[]
+  readonly authority: TestAuthority
+  close(): Promise<void>
+}
+
+/** Any number of towns, all known to each other by name. */
+export async function federations(
+  wanted: readonly TownOptions[],
+  shared: {
+    readonly limits?: Partial<Limits>
+    readonly connect?: Readonly<Record<string, string>>
+    readonly authority?: TestAuthority
+  } = {},
+): Promise<Country> {
+  const { authority = testAuthority() } = shared
+  const connect: Record<string, string> = { ...shared.connect }
+  const relays: Relay[] = []
+  for (const { name, also = [] } of wanted) {
+    const relay = await createRelay()
+    relays.push(relay)
+    for (const each of [name, ...also]) connect[`${each}:443`] ??= relay.address
   }
-  const connect: Record<string, string> = { ...options.connect }
-  for (const who of ['capulet', 'montague'] as const) {
-    for (const name of [names[who].name, ...(names[who].also ?? [])]) {
-      connect[`${name}:443`] = relays[who].address
-    }
+  const towns: Town[] = []
+  for (const [index, options] of wanted.entries()) {
+    const relay = relays[index]
+    if (relay === undefined) throw new Error('a relay for each')
+    const limits = { ...shared.limits, ...options.limits }
+    towns.push(await town(authority, relay, connect, { ...options, limits }))
   }
-  const build = async (who: 'capulet' | 'montague') => {
-    const { limits, ...rest } = names[who]
-    return town(authority, relays[who], connect, { ...rest, limits: { ...options.limits, ...limits } })
-  }
-  const capulet = await build('capulet')
-  const montague = await build('montague')
   return {
-    capulet,
-    montague,
+    towns,
     authority,
     async close() {
-      await Promise.all([capulet.federation.close(), montague.federation.close()])
-      await Promise.all([relays.capulet.close(), relays.montague.close()])
+      await Promise.all(towns.map(({ federation }) => federation.close({ deadlineMs: 2_000 })))
+      await Promise.all(relays.map(relay => relay.close()))
     },
   }
 }
