@@ -1,0 +1,138 @@
+import type { Element } from './element.ts'
+import type { ScannedElement } from './scanned.ts'
+import type { RootTag } from './scanner.ts'
+import type { Context } from './scope.ts'
+import { serialize } from './serialize.ts'
+import {
+  COLON_AT,
+  DEFAULT_DECLARATION,
+  FLAGS,
+  NAME_AT,
+  NAME_END,
+  PREFIX_DECLARATION,
+  STRIDE,
+  VALUE_AT,
+  VALUE_END,
+} from './start-tag.ts'
+import { decode, decodeValue, spells, WIDE } from './text.ts'
+import { buildTree } from './tree.ts'
+
+/** An element as a range of bytes. Strings and the tree are made when somebody asks. */
+export class BytesElement implements ScannedElement {
+  readonly name: string
+  readonly namespace: string
+  readonly prefix: string
+  readonly #bytes: Buffer
+  readonly #root: RootTag
+  readonly #attributes: readonly number[]
+  readonly #context: Context
+  /** the bytes mean the same everywhere (DECISIONS 6) */
+  readonly #isCertain: boolean
+  #canonical: Uint8Array | undefined
+  #element: Element | undefined
+
+  constructor(received: Buffer, root: RootTag, context: Context, isCertain: boolean) {
+    const bytes = own(received)
+    this.#bytes = bytes
+    this.#root = root
+    this.#attributes = root.attributes
+    this.#context = context
+    this.#isCertain = isCertain
+    const { nameAt, colonAt, nameEnd, nameFlags } = root
+    this.prefix = colonAt < 0 ? '' : decode(bytes, nameAt, colonAt, nameFlags)
+    this.name = decode(bytes, colonAt < 0 ? nameAt : colonAt + 1, nameEnd, nameFlags)
+    this.namespace = root.namespace ?? this.#defaultDeclaration()
+  }
+
+  get receivedBytes(): number {
+    return this.#bytes.length
+  }
+
+  attribute(name: string, namespace = ''): string | undefined {
+    if (namespace !== '') return this.#qualifiedAttribute(name, namespace)
+    const table = this.#attributes
+    for (let at = 0; at < table.length; at += STRIDE) {
+      const start = table[at + NAME_AT] as number
+      const end = table[at + NAME_END] as number
+      if (end - start === name.length && (table[at + COLON_AT] as number) < 0) {
+        // a declaration is no attribute
+        if (spells(this.#bytes, start, end, name) && !isDeclaration(table, at)) return this.#value(at)
+      }
+    }
+    return isAscii(name) ? undefined : this.#find(name, '')
+  }
+
+  canonical(): Uint8Array {
+    this.#canonical ??= this.#isCertain ? this.#bytes : serialize(this.element())
+    return this.#canonical
+  }
+
+  element(): Element {
+    this.#element ??= buildTree(this.#bytes, this.#context)
+    return this.#element
+  }
+
+  /** Name of the root as it stands, a copy; for its end tag. */
+  rawName(): Buffer {
+    return Buffer.from(this.#bytes.subarray(this.#root.nameAt, this.#root.nameEnd))
+  }
+
+  /** Namespaces that the root declares: [prefix, name], '' for the default. */
+  *declarations(): Generator<readonly [string, string]> {
+    const table = this.#attributes
+    for (let at = 0; at < table.length; at += STRIDE) {
+      const flags = table[at + FLAGS] as number
+      if ((flags & DEFAULT_DECLARATION) !== 0) yield ['', this.#value(at)]
+      if ((flags & PREFIX_DECLARATION) === 0) continue
+      const start = (table[at + COLON_AT] as number) + 1
+      const prefix = decode(this.#bytes, start, table[at + NAME_END] as number, WIDE)
+      if (prefix !== 'xml') yield [prefix, this.#value(at)]
+    }
+  }
+
+  #value(at: number): string {
+    const table = this.#attributes
+    const flags = table[at + FLAGS] as number
+    return decodeValue(this.#bytes, table[at + VALUE_AT] as number, table[at + VALUE_END] as number, flags)
+  }
+
+  #defaultDeclaration(): string {
+    const table = this.#attributes
+    for (let at = 0; at < table.length; at += STRIDE) {
+      if (((table[at + FLAGS] as number) & DEFAULT_DECLARATION) !== 0) return this.#value(at)
+    }
+    return ''
+  }
+
+  /** By way of the tree, unless no attribute has a prefix at all or it is xml:lang, which needs no declaration. */
+  #qualifiedAttribute(name: string, namespace: string): string | undefined {
+    const table = this.#attributes
+    for (let at = 0; at < table.length; at += STRIDE) {
+      if ((table[at + COLON_AT] as number) >= 0 && !isDeclaration(table, at))
+        return this.#find(name, namespace)
+    }
+    return undefined
+  }
+
+  #find(name: string, namespace: string): string | undefined {
+    return this.element().attributes.find(
+      attribute => attribute.name === name && attribute.namespace === namespace,
+    )?.value
+  }
+}
+
+function isDeclaration(table: readonly number[], at: number): boolean {
+  return ((table[at + FLAGS] as number) & (DEFAULT_DECLARATION | PREFIX_DECLARATION)) !== 0
+}
+
+function isAscii(text: string): boolean {
+  return !/[^\0-\x7f]/.test(text)
+}
+
+/**
+ * Its own copy, where keeping the element would keep much more alive: a stanza of 200 bytes in a queue must not hold the
+ * 64 KiB that it was read with.
+ */
+function own(bytes: Buffer): Buffer {
+  return 2 * bytes.length < bytes.buffer.byteLength ? Buffer.from(bytes) : bytes
+}
