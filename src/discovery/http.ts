@@ -117,8 +117,6 @@ function ask(deps: HttpDeps, socket: Socket, { url, accept, signal }: Question):
     })
     request.on('error', error => fail(networkFailure(error, 'http')))
     request.on('close', () => fail(http('the connection ended within the answer')))
-    // Node keeps a socket that changed its protocol.
-    request.on('upgrade', () => fail(http('an answer that changes the protocol')))
     let answered = false
     request.on('response', response => {
       answered = true
@@ -167,9 +165,7 @@ function receive(response: IncomingMessage, maxBytes: number, settle: (result: F
     if (bytes > maxBytes) settle({ ok: false, failure: http(`an answer of more than ${maxBytes} bytes`) })
   })
   response.on('error', error => settle({ ok: false, failure: networkFailure(error, 'http') }))
-  response.on('end', () => {
-    if (response.complete) done(new Uint8Array(Buffer.concat(chunks)))
-  })
+  response.on('end', () => done(new Uint8Array(Buffer.concat(chunks))))
 }
 
 function http(detail: string): NetworkFailure {

@@ -95,7 +95,9 @@ function renamed(data: Buffer, name: string): Buffer {
 }
 
 function nameOf(name: string): Buffer {
-  const labels = name.split('.').map(label => Buffer.concat([Buffer.from([label.length]), Buffer.from(label)]))
+  const labels = name
+    .split('.')
+    .map(label => Buffer.concat([Buffer.from([label.length]), Buffer.from(label)]))
   return Buffer.concat([...labels, Buffer.from([0])])
 }
 
@@ -106,5 +108,7 @@ function octets(address: string): Buffer {
   const rest = tail === undefined ? [] : groups(tail)
   const missing = 8 - groups(head).length - rest.length
   const all = [...groups(head), ...new Array<string>(tail === undefined ? 0 : missing).fill('0'), ...rest]
-  return Buffer.from(all.flatMap(group => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 0xff]))
+  return Buffer.from(
+    all.flatMap(group => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 0xff]),
+  )
 }

@@ -18,6 +18,8 @@ import { domain } from './fronts.ts'
 // Real web servers with real certificates, found through `connect` or a DNS server of the kit, and a discovery that asks them.
 
 export const webAuthority: TestAuthority = testAuthority()
+// Reading all roots takes longer than all the rest.
+const trust = createTrustStore({ roots: [...rootCertificates, webAuthority.caPem] })
 
 export type Page =
   | string
@@ -79,8 +81,12 @@ function serve(page: Page, request: IncomingMessage, response: ServerResponse): 
     page(request, response)
     return
   }
-  const { status = 200, type = 'application/json', headers = {}, body = '' } =
-    typeof page === 'string' ? { body: page } : page
+  const {
+    status = 200,
+    type = 'application/json',
+    headers = {},
+    body = '',
+  } = typeof page === 'string' ? { body: page } : page
   response.writeHead(status, { 'Content-Type': type, ...headers })
   response.end(body)
 }
@@ -138,7 +144,7 @@ export function finder(
   const discovery = createDiscovery({
     endpoints: [],
     resolver,
-    trust: createTrustStore({ roots: [...rootCertificates, ...ca] }),
+    trust,
     ca,
     observer,
     limits,

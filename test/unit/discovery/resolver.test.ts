@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { defaultLimits } from '../../../src/base/index.ts'
 import { systemClock } from '../../../src/base/system.ts'
 import { createResolver, type ResolverOptions } from '../../../src/discovery/index.ts'
+import { VirtualClock } from '../../kit/clock.ts'
 import { type TestDns, testDns } from '../../kit/dns.ts'
 
 const closing: (() => unknown)[] = []
@@ -25,7 +26,8 @@ function resolver(server: TestDns, more: Partial<ResolverOptions> = {}) {
     ...more,
   })
   return {
-    ...made,
+    made,
+    addressesOf: made.addressesOf,
     async resolve(host: string, port = 443, addresses: readonly string[] | null = null) {
       const resolved = await made.resolve(host, port, addresses, new AbortController().signal)
       return resolved.ok
@@ -116,7 +118,10 @@ describe('the resolver', () => {
       kind: 'dns',
       detail: 'empty.example has no address',
     })
-    expect(await resolve('broken.example')).toMatchObject({ kind: 'dns', detail: expect.stringContaining('ESERVFAIL') })
+    expect(await resolve('broken.example')).toMatchObject({
+      kind: 'dns',
+      detail: expect.stringContaining('ESERVFAIL'),
+    })
     expect(await resolve('silent.example')).toMatchObject({ kind: 'timeout' })
     expect(await resolve('not_a_host.example')).toMatchObject({ kind: 'dns' })
   })
@@ -134,6 +139,24 @@ describe('the resolver', () => {
     server.silent = new Set(['A'])
     const limits = { ...defaultLimits, dnsMs: 60_000, dnsFamilyMs: 10 }
     expect(await resolver(server, { limits }).resolve('half.example')).toEqual(['2a00::1 443'])
+  })
+
+  it('leaves no timer and no query behind', async () => {
+    const server = await dns({ 'half.example': ['8.8.8.8'], 'silent.example': 'silence' })
+    const clock = new VirtualClock()
+    expect(await resolver(server, { clock }).resolve('half.example')).toEqual(['8.8.8.8 443'])
+    expect(clock.pending()).toBe(0)
+
+    const giveUp = new AbortController()
+    const limits = { ...defaultLimits, dnsMs: 300 }
+    const asked = resolver(server, { clock, limits }).made.resolve('silent.example', 443, null, giveUp.signal)
+    while (server.questions.length < 4) await new Promise(resolve => setTimeout(resolve, 1))
+    giveUp.abort()
+    await asked
+    expect(clock.pending()).toBe(0)
+    // The second try would come now.
+    await new Promise(resolve => setTimeout(resolve, 250))
+    expect(server.questions).toHaveLength(4)
   })
 
   it('lets go of a caller that gives up', async () => {
