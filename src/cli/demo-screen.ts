@@ -10,6 +10,9 @@ export class DemoScreen {
   readonly #style: Style
   /** what the last line belonged to: a blank line stands between groups */
   #group = ''
+  /** the stream under way has authenticated: what opens next is the same stream again (RFC 6120 §4.3.3) */
+  #authenticated = false
+  #ended = false
 
   constructor(io: Io) {
     this.#out = io.out
@@ -17,7 +20,10 @@ export class DemoScreen {
   }
 
   start(towns: Demo['towns']): void {
-    this.#print('title', this.#style('bold', 'Two domains, two gateways, one name each: XMPP over WebSocket'))
+    this.#print(
+      'title',
+      this.#style('bold', 'Isthmus: two domains federate over WebSocket, knowing each other only by name'),
+    )
     for (const { domain, port } of towns) {
       this.#print('title', `  ${domain.padEnd(18)} ${this.#style('dim', `https://127.0.0.1:${port}`)}`)
     }
@@ -25,14 +31,17 @@ export class DemoScreen {
 
   /** @param domain whose gateway tells it */
   event(domain: string, event: Event): void {
+    if (this.#ended) return
     if (event.type === 'discovery:started') {
+      this.#authenticated = false
       const heading = `${domain} → ${event.domain}`
       this.#print(heading, this.#style('bold', heading))
       this.#group = STEPS
       return
     }
-    const step = stepOf(domain, event)
+    const step = stepOf(event, this.#authenticated)
     if (step !== null) this.#step(step)
+    if (event.type === 'stream:authenticating') this.#authenticated = true
   }
 
   line({ from, to, text, ms }: Line): void {
@@ -57,6 +66,11 @@ export class DemoScreen {
     this.#print('end', `Both stay up until Ctrl-C. To look: ${this.#style('dim', look)}`)
   }
 
+  /** The gateways are ending: what their streams say to each other now is no news. */
+  end(): void {
+    this.#ended = true
+  }
+
   #step({ ok, name, text, ms }: Step): void {
     const mark = ok ? this.#style('green', '✓') : this.#style('red', '✗')
     const shownText = printable(text, TEXT_MAX)
@@ -77,6 +91,7 @@ const LABEL = 12
 const NAME = 23
 const TEXT = 52
 const TIME = 8
+const ID = 12
 /** of one line, where something failed */
 const TEXT_MAX = 400
 
@@ -88,12 +103,12 @@ interface Step {
 }
 
 /** What an event means on the way to a stream; null: nothing that a person waits for. */
-function stepOf(domain: string, event: Event): Step | null {
+function stepOf(event: Event, authenticated: boolean): Step | null {
   switch (event.type) {
     case 'discovery:found':
       return step('discovery', `${event.source}: ${event.candidates[0] ?? ''}`, event.ms)
     case 'identity':
-      return identityStep(domain, event)
+      return identityStep(event)
     case 'candidate:connected':
       return step('WebSocket', `${event.tls} to ${event.address}`, event.ms)
     case 'discovery:failed':
@@ -101,9 +116,11 @@ function stepOf(domain: string, event: Event): Step | null {
     case 'candidate:failed':
       return failure('connection', `${event.url}: ${event.detail}`)
     case 'stream:open':
-      return event.role === 'initiating' ? step('open', `stream ${event.id}`) : null
+      return event.role === 'initiating' ? openStep(event.id, authenticated) : null
     case 'stream:features':
-      return event.role === 'initiating' ? step('features', event.features.join(', ')) : null
+      return event.role === 'initiating' && !authenticated
+        ? step('features', event.features.join(', '))
+        : null
     case 'stream:authenticating':
       return event.role === 'initiating' ? step(event.mechanism, 'the certificate is the password') : null
     case 'stream:established':
@@ -117,11 +134,20 @@ function stepOf(domain: string, event: Event): Step | null {
   }
 }
 
-function identityStep(domain: string, event: Extract<Event, { type: 'identity' }>): Step {
-  const whose = event.role === 'initiating' ? event.domain : `${event.domain}, asked by ${domain}`
-  return event.ok
-    ? step('identity', `proven: ${whose} (${event.via})`)
-    : failure('identity', `refused: ${whose}: ${event.detail ?? event.reason}`)
+function identityStep(event: Extract<Event, { type: 'identity' }>): Step {
+  const { ok, role, domain } = event
+  if (!ok) return failure('identity', `not ${domain}: ${event.detail ?? event.reason}`)
+  return step(
+    'identity',
+    `${role === 'initiating' ? 'it proves' : 'we prove'} ${domain} by certificate (${event.via})`,
+  )
+}
+
+function openStep(id: string, authenticated: boolean): Step {
+  const short = id.length > ID ? `${id.slice(0, ID)}…` : id
+  return authenticated
+    ? step('restart', `as the proven domain: stream ${short}`)
+    : step('open', `stream ${short}`)
 }
 
 function step(name: string, text: string, ms?: number): Step {

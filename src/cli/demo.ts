@@ -54,6 +54,7 @@ async function demo(options: DemoCommandOptions, io: Io): Promise<ExitCode> {
     return EXIT.failed
   } finally {
     release()
+    screen?.end()
     await running?.stop()
   }
 }

@@ -30,6 +30,8 @@ const steps: [string, Event][] = [
   ['capulet.example', { type: 'stream:open', ...initiating, id: '5eed' }],
   ['capulet.example', { type: 'stream:features', ...initiating, features: ['EXTERNAL'] }],
   ['capulet.example', { type: 'stream:authenticating', ...initiating, mechanism: 'EXTERNAL' }],
+  ['capulet.example', { type: 'stream:open', ...initiating, id: '5eed'.repeat(8) }],
+  ['capulet.example', { type: 'stream:features', ...initiating, features: [] }],
   [
     'capulet.example',
     {
@@ -67,10 +69,10 @@ describe('the demo on a screen', () => {
   it('shows each step under the stream that it belongs to, in lines of at most 80 characters', () => {
     const lines = show({}).split('\n')
     expect(lines[0]).toBe('capulet.example → montague.example')
-    const names = ['discovery', 'identity', 'open', 'features', 'EXTERNAL', 'established']
-    expect(lines.slice(1, 7).map(line => line.split(/\s+/)[2])).toEqual(names)
+    const names = ['discovery', 'identity', 'open', 'features', 'EXTERNAL', 'restart', 'established']
+    expect(lines.slice(1, 8).map(line => line.split(/\s+/)[2])).toEqual(names)
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(80)
-    expect(lines.slice(7)).toEqual(['', expect.stringMatching(/^ {2}juliet@capulet\.example +Hello\.$/), ''])
+    expect(lines.slice(8)).toEqual(['', expect.stringMatching(/^ {2}juliet@capulet\.example +Hello\.$/), ''])
   })
 
   it('has colour on a terminal only, and says the same without', () => {
@@ -91,6 +93,8 @@ describe('the demo on a screen', () => {
       reason: 'peer.reported',
       detail: 'no \u001b[2J',
     })
+    screen.end()
+    screen.event(...(steps[1] ?? ['', { type: 'stopping', deadlineMs: 1 }]))
     expect(text()).toBe('  ✗ connection   wss://montague.example/: no \\u{1b}[2J\n')
   })
 })
