@@ -14,7 +14,11 @@ export default defineConfig({
       project('unit'),
       project('conformance'),
       project('hostile', { testTimeout: 60_000, hookTimeout: 60_000, execArgv: ['--expose-gc'] }),
-      project('interop', { testTimeout: 60_000, hookTimeout: 60_000 }),
+      project('interop', {
+        testTimeout: 60_000,
+        hookTimeout: 60_000,
+        globalSetup: ['test/kit/build.ts'],
+      }),
     ],
   },
 })
