@@ -44,9 +44,13 @@ function kindOf(event: Event): Pick<LogLine, 'level' | 'message' | 'source'> {
     case 'stream:established':
       return { level: 'info', message: 'stream established', source: event.address }
     case 'stream:ended':
-      return event.established
-        ? { level: 'info', message: 'stream ended', source: event.address }
-        : { level: 'warn', message: 'stream refused', source: event.address }
+      if (event.established) return { level: 'info', message: 'stream ended', source: event.address }
+      // What we attempted is told once, by its candidate.
+      return {
+        level: event.role === 'initiating' ? 'debug' : 'warn',
+        message: 'stream refused',
+        source: event.address,
+      }
     case 'stanza:bounced':
       return { level: 'info', message: 'stanzas bounced', source: OUTGOING }
     case 'host:failed':

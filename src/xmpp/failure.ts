@@ -186,7 +186,7 @@ export function describe(failure: Failure): string {
         case 'unauthenticated':
           return `authentication failed: ${failure.detail}`
         case 'identity':
-          return `the peer's certificate was refused: ${failure.detail}`
+          return `the peer's certificate was refused (${failure.reason}): ${failure.detail}`
         case 'redirect':
           return `the peer redirected us: ${failure.detail}`
         case 'no-endpoint':

@@ -38,7 +38,7 @@ export const TABLE: Readonly<Record<FailureId, Expected>> = {
     stream: 'policy-violation',
     stanza: 'remote-server-timeout',
     retry: 'next',
-    text: "the peer's certificate was refused: expired yesterday",
+    text: "the peer's certificate was refused (expired): expired yesterday",
   },
   'peer.redirect': {
     failure: { by: 'peer', kind: 'redirect', uri: 'ws://x', detail: 'not to a wss URL' },
