@@ -306,8 +306,6 @@ export class SessionDriver implements Driver, TransportHandler {
   #closing(): void {
     if (this.#closedBy !== null) return
     this.#closedBy = this.#stepping
-    this.#liveness.stop()
-    this.#outflow.stop()
     // An element closes a stream where it is an error, or forbidden.
     if (this.#closedBy === 'element') this.#confirmation.distrust()
     else this.#confirmation.close()
@@ -315,6 +313,7 @@ export class SessionDriver implements Driver, TransportHandler {
 
   #beat(): void {
     const { proof } = this.#established ?? {}
+    if (this.#intake.paused) this.#pace.resume()
     const fault = this.#pace.fault()
     if (fault !== null) this.end(fault)
     else if (proof !== undefined && this.#options.clock.wallMs() >= proof.notAfterMs) this.end(EXPIRED)

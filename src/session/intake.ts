@@ -5,7 +5,7 @@ export interface IntakeOptions {
   readonly transport: Transport
   readonly limits: Pick<Limits, 'inboundBytesPerSecond' | 'inboundBurstBytes'>
   readonly clock: Clock
-  /** reading goes on */
+  /** there may be a reason to read on; it asks `busy` itself */
   readonly onResume: () => void
 }
 
@@ -70,7 +70,7 @@ export class Intake {
     const debtMs = (-this.#allowance * SECOND_MS) / limits.inboundBytesPerSecond
     this.#timer = clock.setTimer(debtMs + REST_MS, () => {
       this.#timer = null
-      if (!this.#busy) this.#options.onResume()
+      this.#options.onResume()
     })
   }
 }

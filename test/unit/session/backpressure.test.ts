@@ -105,7 +105,7 @@ describe('a handler that works on a stanza', () => {
 })
 
 describe('a peer that writes much', () => {
-  const limits = { inboundBytesPerSecond: 10_000, inboundBurstBytes: 50_000 }
+  const limits = { inboundBytesPerSecond: 4_000, inboundBurstBytes: 50_000 }
 
   it('has its burst, then the rate; nothing is dropped, and order is kept', async () => {
     for (const wire of [{}, overTcp(() => 1_024)]) {
@@ -120,7 +120,7 @@ describe('a peer that writes much', () => {
       const later = receiving.handler.stanzas.length - burst
       expect(later * size).toBeGreaterThan(5 * limits.inboundBytesPerSecond * 0.9)
       expect(later * size).toBeLessThan(5 * limits.inboundBytesPerSecond * 1.1)
-      await clock.pass(60_000, 50)
+      await clock.pass(60_000, 100)
       expect(receiving.handler.numbers).toEqual(range(100, 299))
       expect(receiving.handler.ends).toEqual([])
     }
@@ -133,6 +133,25 @@ describe('a peer that writes much', () => {
     for (const number of range(100, 299)) initiating.handler.standing.send(numbered(number, 900))
     await turns(500)
     expect(receiving.handler.stanzas.length * size).toBeLessThan(limits.inboundBurstBytes + 2 * size)
+  })
+
+  it('waits for both, its rate and the handler', async () => {
+    const { initiating, receiving, clock } = await established({
+      limits: { ...limits, inboundBurstBytes: 3_000 },
+    })
+    const { react, finish } = working()
+    receiving.handler.react = react
+    for (const number of [1, 2]) initiating.handler.standing.send(numbered(number, 9_000))
+    await turns()
+    await finish()
+    expect(receiving.handler.numbers).toEqual([1])
+    await clock.pass(3_000, 100)
+    expect(receiving.handler.numbers).toEqual([1, 2])
+    initiating.handler.standing.send(numbered(3))
+    await clock.pass(10_000, 100)
+    expect(receiving.handler.numbers).toEqual([1, 2])
+    await finish()
+    expect(receiving.handler.numbers).toEqual([1, 2, 3])
   })
 
   it('leaves no timer behind when it goes in the middle', async () => {
@@ -191,6 +210,44 @@ describe('a peer that reads slowly', () => {
     expect(against.handler.ends).toMatchObject([{ failure: { by: 'network', kind: 'timeout' } }])
     expect(against.handler.drains).toBe(0)
     expect(against.clock.pending()).toBe(0)
+  })
+
+  it('is gone too where it stops taking anything only then', async () => {
+    const against = await standingAgainst({ limits: { ...limits, sendHighWaterBytes: 30_000 } })
+    against.peer.pause()
+    while (against.handler.standing.send(numbered(1, 900)));
+    against.seen.react = () => against.peer.pause()
+    against.peer.resume()
+    for (let spentMs = 0; spentMs < 2.5 * defaultLimits.sendMaxMs; spentMs += 10_000) {
+      against.peer.ping(1)
+      await against.clock.pass(10_000)
+    }
+    expect(against.handler.ends).toMatchObject([{ failure: { by: 'network', kind: 'timeout' } }])
+  })
+
+  it('is watched anew each time that its buffer fills', async () => {
+    const against = await standingAgainst({ limits })
+    for (let round = 0; round < 2; round++) {
+      against.peer.pause()
+      while (against.handler.standing.send(numbered(1, 900)));
+      for (let spentMs = 0; spentMs < defaultLimits.sendMaxMs - 10_000; spentMs += 10_000) {
+        against.peer.ping(1)
+        await against.clock.pass(10_000)
+      }
+      expect(against.handler.ends).toEqual([])
+      against.peer.resume()
+      await turns(50)
+    }
+  })
+
+  it('is not asked for more once the stream is closed', async () => {
+    const against = await standingAgainst({ limits })
+    against.peer.pause()
+    while (against.handler.standing.send(numbered(1, 900)));
+    against.session.end(null)
+    against.peer.resume()
+    await turns(50)
+    expect(against.handler.drains).toBe(0)
   })
 
   it('lives as long as it takes something', async () => {

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { defaultLimits } from '../../../src/base/index.ts'
+import { Confirmation } from '../../../src/session/confirmation.ts'
 import { Unconfirmed } from '../../../src/session/unconfirmed.ts'
+import { memoryTransportPair } from '../../../src/transport/index.ts'
 import { NS } from '../../../src/xmpp/index.ts'
+import { VirtualClock } from '../../kit/clock.ts'
 import {
   CLOSE,
   established,
@@ -92,6 +95,88 @@ describe('what a peer has read', () => {
     expect(initiating.handler.ends).toMatchObject([{ failure: { kind: 'shutdown' }, unconfirmedCount: 0 }])
   })
 
+  it('is asked a last time by an end, of a peer that answers', async () => {
+    const { initiating, clock } = await established()
+    initiating.handler.standing.send(numbered(1))
+    await clock.pass(confirmMs)
+    expect(initiating.handler.standing.confirmedCount()).toBe(1)
+    for (const number of range(2, 5)) initiating.handler.standing.send(numbered(number))
+    initiating.session.end(null)
+    await turns()
+    expect(initiating.handler.ends).toMatchObject([{ failure: null, unconfirmedCount: 0 }])
+  })
+
+  it('is in doubt where the closes cross, and a peer that answers has not', async () => {
+    const against = await standingAgainst()
+    against.handler.standing.send(numbered(1))
+    await against.clock.pass(confirmMs)
+    against.peer.pause()
+    against.handler.standing.send(numbered(2))
+    against.session.end(null)
+    await say(against, [CLOSE])
+    await against.clock.pass(2 * defaultLimits.closeMs)
+    expect(against.handler.unconfirmed).toEqual([2])
+  })
+
+  it('is in doubt where our close has no answer', async () => {
+    const against = await standingAgainst({ wire: { pings: false } })
+    against.handler.standing.send(numbered(1))
+    against.session.end(null)
+    await turns()
+    against.peer.cut()
+    await turns()
+    expect(against.handler.unconfirmed).toEqual([1])
+  })
+
+  it('is not what was given to a session behind its close', async () => {
+    const against = await standingAgainst({ wire: { pings: false } })
+    against.handler.standing.send(numbered(1))
+    against.session.end(null)
+    against.handler.standing.send(numbered(2))
+    await say(against, [CLOSE])
+    expect(against.handler.unconfirmed).toEqual([2])
+  })
+
+  it('is asked once until there is an answer, and never where there is none', async () => {
+    for (const [wire, count] of [
+      [{}, 1],
+      [overTcp(), 0],
+    ] as const) {
+      const { initiating, receiving, clock } = await established({ wire })
+      receiving.transport.pause()
+      const quiet = clock.pending()
+      let pings = 0
+      const ping = initiating.transport.ping.bind(initiating.transport)
+      initiating.transport.ping = id => {
+        const isSent = ping(id)
+        if (isSent) pings += 1
+        return isSent
+      }
+      for (let n = 0; n < 20; n++) {
+        initiating.handler.standing.send(numbered(n))
+        await clock.pass(confirmMs)
+      }
+      expect(pings).toBe(count)
+      expect(clock.pending()).toBe(quiet)
+    }
+  })
+
+  it('is not what a late answer to an earlier ping says', () => {
+    const { initiating: transport } = memoryTransportPair({ limits: defaultLimits })
+    const confirmation = new Confirmation({ transport, limits: defaultLimits, clock: new VirtualClock() })
+    confirmation.add(numbered(1))
+    confirmation.ping()
+    confirmation.add(numbered(2))
+    confirmation.ping()
+    confirmation.answered(1)
+    expect(confirmation.confirmed).toBe(0)
+    confirmation.answered(2)
+    expect(confirmation.confirmed).toBe(2)
+    confirmation.add(numbered(3))
+    confirmation.answered(2)
+    expect(confirmation.confirmed).toBe(2)
+  })
+
   it('is everything after the peer’s end in order, where it answers pings', async () => {
     const { initiating, receiving } = await established()
     for (const number of range(1, 20)) initiating.handler.standing.send(numbered(number))
@@ -131,6 +216,20 @@ describe('what a peer has read', () => {
     await against.clock.pass(confirmMs)
     await say(against, [CLOSE])
     expect(against.handler.ends).toMatchObject([{ failure: { kind: 'reported' }, unconfirmedCount: 2 }])
+  })
+
+  it('is in doubt after a stream error, also where it had been asked before', async () => {
+    const against = await standingAgainst()
+    against.handler.standing.send(numbered(1))
+    against.peer.pause()
+    await against.clock.pass(confirmMs)
+    await say(against, [
+      `<stream:error xmlns:stream='${NS.stream}'><host-unknown xmlns='${NS.streamErrors}'/></stream:error>`,
+    ])
+    against.peer.resume()
+    await turns()
+    await say(against, [CLOSE])
+    expect(against.handler.unconfirmed).toEqual([1])
   })
 
   it('is in doubt where the peer answers our close by an error', async () => {

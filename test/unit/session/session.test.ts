@@ -304,6 +304,12 @@ describe('end', () => {
 
   it('tells the peer why, once, and nothing twice', async () => {
     const against = await takenAgainst()
+    const codes: number[] = []
+    const close = against.transport.close.bind(against.transport)
+    against.transport.close = (code, reason) => {
+      codes.push(code)
+      close(code, reason)
+    }
     against.session.end(SHUTDOWN)
     against.session.end(TOO_MANY)
     against.session.end(null)
@@ -313,6 +319,7 @@ describe('end', () => {
     expect(said[1]).toBe(CLOSE)
     await say(against, [CLOSE])
     expect(against.handler.ends).toMatchObject([{ failure: SHUTDOWN }])
+    expect(codes).toEqual([1001])
     against.session.end(null)
     against.session.abort(GIVEN_UP)
     await turns()
