@@ -14,14 +14,11 @@ import {
   VALUE_AT,
   VALUE_END,
 } from './start-tag.ts'
-import { decode, decodeValue, spells, WIDE } from './text.ts'
+import { decode, decodeValue, decodeWord, REFERENCED, SPACED, spells, WIDE } from './text.ts'
 import { buildTree } from './tree.ts'
 
 /** An element as a range of bytes. Strings and the tree are made when somebody asks. */
 export class BytesElement implements ScannedElement {
-  readonly name: string
-  readonly namespace: string
-  readonly prefix: string
   readonly #bytes: Buffer
   readonly #root: RootTag
   readonly #attributes: readonly number[]
@@ -38,10 +35,20 @@ export class BytesElement implements ScannedElement {
     this.#attributes = root.attributes
     this.#context = context
     this.#isCertain = isCertain
-    const { nameAt, colonAt, nameEnd, nameFlags } = root
-    this.prefix = colonAt < 0 ? '' : decode(bytes, nameAt, colonAt, nameFlags)
-    this.name = decode(bytes, colonAt < 0 ? nameAt : colonAt + 1, nameEnd, nameFlags)
-    this.namespace = root.namespace ?? this.#defaultDeclaration()
+  }
+
+  get name(): string {
+    const { nameAt, colonAt, nameEnd, nameFlags } = this.#root
+    return decodeWord(this.#bytes, colonAt < 0 ? nameAt : colonAt + 1, nameEnd, nameFlags)
+  }
+
+  get prefix(): string {
+    const { nameAt, colonAt, nameFlags } = this.#root
+    return colonAt < 0 ? '' : decodeWord(this.#bytes, nameAt, colonAt, nameFlags)
+  }
+
+  get namespace(): string {
+    return this.#root.namespace ?? this.#defaultDeclaration()
   }
 
   get receivedBytes(): number {
@@ -99,7 +106,13 @@ export class BytesElement implements ScannedElement {
   #defaultDeclaration(): string {
     const table = this.#attributes
     for (let at = 0; at < table.length; at += STRIDE) {
-      if (((table[at + FLAGS] as number) & DEFAULT_DECLARATION) !== 0) return this.#value(at)
+      const flags = table[at + FLAGS] as number
+      if ((flags & DEFAULT_DECLARATION) === 0) continue
+      const start = table[at + VALUE_AT] as number
+      const end = table[at + VALUE_END] as number
+      return (flags & (REFERENCED | SPACED)) === 0
+        ? decodeWord(this.#bytes, start, end, flags)
+        : decodeValue(this.#bytes, start, end, flags)
     }
     return ''
   }

@@ -32,9 +32,9 @@ export function scanDocument(
   scanner.feed(toBuffer(bytes), bytes.length, 0)
   if (scanner.run() !== ELEMENT) return refusal(bytes.length)
   const element = scanner.take()
-  const result = scanner.run() === FAILED ? refusal(bytes.length) : element
-  scanner.reset() // lets go of the bytes
-  return result
+  if (!scanner.isAtEnd && scanner.run() === FAILED) return refusal(bytes.length)
+  scanner.release()
+  return element
 }
 
 export function isXmlViolation(result: ScannedElement | XmlViolation): result is XmlViolation {
@@ -44,7 +44,7 @@ export function isXmlViolation(result: ScannedElement | XmlViolation): result is
 function refusal(length: number): XmlViolation {
   const fault = scanner.fault ?? (scanner.isInside ? FAULT.unfinished : FAULT.empty)
   const violation = violationAt(scanner.fault === null ? length : scanner.offset, fault)
-  scanner.reset()
+  scanner.release()
   return violation
 }
 

@@ -189,6 +189,15 @@ export class Scanner {
     this.#stop = this.isInside ? Math.min(end, this.#start + this.#limits.bytes) : end
   }
 
+  get isAtEnd(): boolean {
+    return this.#position === this.#end
+  }
+
+  /** Lets go of the bytes. */
+  release(): void {
+    this.#bytes = EMPTY
+  }
+
   /** A new document begins with the next byte. */
   reset(context: Context = NO_CONTEXT): void {
     this.#state = OUTSIDE
@@ -199,7 +208,7 @@ export class Scanner {
     this.#context = context
     this.#rootName = null
     this.#isOver = false
-    this.#clear()
+    this.#isEmpty = false
     this.#bytes = EMPTY
     this.#end = 0
     this.#stop = 0
@@ -217,8 +226,9 @@ export class Scanner {
   /** The element that `run` has just stopped for. */
   take(): BytesElement {
     const isHeader = this.#isStream && this.#rootName === null
+    const isWhole = this.#start === 0 && this.#position === this.#bytes.length
     const element = new BytesElement(
-      this.#bytes.subarray(this.#start, this.#position),
+      isWhole ? this.#bytes : this.#bytes.subarray(this.#start, this.#position),
       this.#root,
       this.#context,
       this.#isCertain && !isHeader,
@@ -324,7 +334,9 @@ export class Scanner {
       case SOLIDUS:
         if (this.#depth === 0 && this.#rootName === null) return this.#fail(FAULT.unopened, position)
         this.#tokenStart = position + 1
-        return this.#goOn(END_NAME, position + 1)
+        this.#state = END_NAME
+        this.#position = position + 1
+        return position + 1 < this.#stop ? this.#endName() : GO_ON
       case BANG:
         return this.#declarationOrCdata(position + 1)
       case QUESTION:
@@ -390,9 +402,42 @@ export class Scanner {
   #beginTag(position: number): Outcome {
     if (this.#depth >= this.#limits.depth) return this.#fail(FAULT.depth, position)
     if (++this.#elements > this.#limits.elements) return this.#fail(FAULT.elements, position)
-    this.#tag.clear()
-    this.#beginName(position)
-    return this.#goOn(START_NAME, position)
+    const tag = this.#tag
+    tag.clear()
+    const end = this.#plainName(position)
+    if (end < 0) {
+      this.#beginName(position)
+      return this.#goOn(START_NAME, position)
+    }
+    tag.nameAt = position - this.#start
+    tag.colonAt = this.#colon < 0 ? -1 : this.#colon - this.#start
+    tag.nameEnd = end - this.#start
+    tag.nameFlags = 0
+    this.#spaced = false
+    this.#state = TAG
+    this.#position = end
+    return this.#inTag()
+  }
+
+  /**
+   * End of a name of ASCII that is wholly there, its colon in #colon; -1 for any other, which is then read the long way.
+   * Most names are read here.
+   */
+  #plainName(position: number): number {
+    const bytes = this.#bytes
+    const stop = this.#stop
+    this.#colon = -1
+    let at = position
+    for (;;) {
+      if (at >= stop || ((CLASS[bytes[at] as number] as number) & NAME_START) === 0) return -1
+      at++
+      while (at < stop && ((CLASS[bytes[at] as number] as number) & NAME) !== 0) at++
+      if (at === stop || at - position > this.#limits.nameBytes) return -1
+      const byte = bytes[at] as number
+      if (byte !== COLON) return byte < 0x80 ? at : -1
+      if (this.#colon >= 0) return -1
+      this.#colon = at++
+    }
   }
 
   #beginName(position: number): void {
@@ -461,11 +506,12 @@ export class Scanner {
     return GO_ON
   }
 
-  /** In a start tag, before an attribute or its end. */
+  /** In a start tag, before an attribute or its end. Attributes without anything special in them are read at once. */
   #inTag(): Outcome {
     const bytes = this.#bytes
+    const stop = this.#stop
     let position = this.#position
-    while (position < this.#stop) {
+    while (position < stop) {
       const byte = bytes[position] as number
       if (((CLASS[byte] as number) & SPACE) !== 0) {
         this.#spaced = true
@@ -473,10 +519,26 @@ export class Scanner {
         continue
       }
       if (byte === GT) return this.#openElement(position + 1)
-      if (byte === SOLIDUS) return this.#goOn(SLASH, position + 1)
+      if (byte === SOLIDUS) {
+        this.#goOn(SLASH, position + 1)
+        return position + 1 < stop ? this.#slash() : GO_ON
+      }
       if (!this.#spaced) return this.#fail(this.#tag.count > 0 ? FAULT.attributeSpace : FAULT.name, position)
-      this.#beginName(position)
-      return this.#goOn(ATTRIBUTE_NAME, position)
+      const end = this.#plainName(position)
+      this.#tokenStart = position
+      if (end < 0 || end + 1 >= stop || bytes[end] !== EQ || !isQuote(bytes[end + 1] as number)) {
+        this.#beginName(position)
+        return this.#goOn(ATTRIBUTE_NAME, position)
+      }
+      const fault = this.#keepName(end)
+      if (fault !== null) return this.#fail(fault, end)
+      const quote = bytes[end + 1] as number
+      this.#quote = quote
+      this.#tag.table[this.#tag.count * STRIDE + VALUE_AT] = end + 2 - this.#start
+      position = end + 2
+      while (position < stop && ((CLASS[bytes[position] as number] as number) & PLAIN_VALUE) !== 0) position++
+      if (position === stop || bytes[position] !== quote) return this.#goOn(VALUE, position)
+      this.#closeQuote(position++)
     }
     return this.#goOn(TAG, position)
   }
@@ -484,21 +546,25 @@ export class Scanner {
   #attributeName(): Outcome {
     const outcome = this.#name()
     if (outcome !== GO_ON) return outcome
-    const tag = this.#tag
-    const at = tag.count * STRIDE
-    tag.table[at + NAME_AT] = this.#tokenStart - this.#start
-    tag.table[at + COLON_AT] = this.#colon < 0 ? -1 : this.#colon - this.#start
-    tag.table[at + NAME_END] = this.#position - this.#start
-    this.#valueFlags = declarationKind(this.#bytes, this.#tokenStart, this.#colon, this.#position)
-    if (this.#valueFlags !== 0) {
-      if (++tag.declarations > this.#limits.namespaces) return this.#fail(FAULT.namespaces, this.#position)
-    } else {
-      if (this.#colon >= 0) tag.prefixed++
-      if (tag.count - tag.declarations >= this.#limits.attributes)
-        return this.#fail(FAULT.attributes, this.#position)
-    }
+    const fault = this.#keepName(this.#position)
+    if (fault !== null) return this.#fail(fault, this.#position)
     this.#state = EQUALS
     return GO_ON
+  }
+
+  /** Of an attribute: from #tokenStart to `end`. */
+  #keepName(end: number): Fault | null {
+    const tag = this.#tag
+    const start = this.#start
+    const colon = this.#colon
+    const at = tag.count * STRIDE
+    tag.table[at + NAME_AT] = this.#tokenStart - start
+    tag.table[at + COLON_AT] = colon < 0 ? -1 : colon - start
+    tag.table[at + NAME_END] = end - start
+    this.#valueFlags = declarationKind(this.#bytes, this.#tokenStart, colon, end)
+    if (this.#valueFlags !== 0) return ++tag.declarations > this.#limits.namespaces ? FAULT.namespaces : null
+    if (colon >= 0) tag.prefixed++
+    return tag.count - tag.declarations >= this.#limits.attributes ? FAULT.attributes : null
   }
 
   #equals(): Outcome {
@@ -512,7 +578,7 @@ export class Scanner {
     const position = this.#skipSpace()
     if (position < 0) return GO_ON
     const byte = this.#bytes[position] as number
-    if (byte !== APOS && byte !== QUOT) return this.#fail(FAULT.attributeValue, position)
+    if (!isQuote(byte)) return this.#fail(FAULT.attributeValue, position)
     this.#quote = byte
     this.#tag.table[this.#tag.count * STRIDE + VALUE_AT] = position + 1 - this.#start
     return this.#goOn(VALUE, position + 1)
@@ -632,7 +698,8 @@ export class Scanner {
     if (matched < length) {
       return position === this.#stop ? this.#goOn(END_NAME, position) : this.#fail(FAULT.endTag, position)
     }
-    return this.#goOn(END_SPACE, position)
+    this.#goOn(END_SPACE, position)
+    return position < this.#stop ? this.#endSpace() : GO_ON
   }
 
   #endSpace(): Outcome {
@@ -674,7 +741,10 @@ export class Scanner {
       while (position < stop && ((CLASS[bytes[position] as number] as number) & PLAIN_TEXT) !== 0) position++
       if (position === stop) return this.#goOn(TEXT, position)
       const byte = bytes[position] as number
-      if (byte === LT) return this.#goOn(MARKUP, position + 1)
+      if (byte === LT) {
+        this.#goOn(MARKUP, position + 1)
+        return position + 1 < stop ? this.#markup() : GO_ON
+      }
       if (byte === AMP) {
         this.#returnTo = TEXT
         return this.#goOn(REFERENCE, position + 1)
@@ -811,6 +881,10 @@ export class Scanner {
     if (!isXmlCharacter(this.#code)) return this.#fail(FAULT.referenced, position)
     return this.#goOn(this.#returnTo, position + 1)
   }
+}
+
+function isQuote(byte: number): boolean {
+  return byte === APOS || byte === QUOT
 }
 
 function hexadecimalDigit(byte: number): number {
