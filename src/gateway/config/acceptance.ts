@@ -33,7 +33,9 @@ export function acceptanceByPeers(config: Config, nowMs: number): Problem[] {
         `domain[${index}].certificate`,
         `a chain that peers accept for ${domains.join(', ')}`,
         why,
-        'docs/ERRORS.md says what to do about it; peers may trust other authorities than this machine',
+        why.startsWith('untrusted')
+          ? 'right only where its authority is one that the peers are configured to trust'
+          : 'docs/ERRORS.md says what to do about it',
       ),
     ),
   )

@@ -92,6 +92,20 @@ describe('the log', () => {
     ])
   })
 
+  it('tells a refusal of what we attempted once, by its candidate', () => {
+    const pair = { local: 'capulet.example', remote: 'montague.example' }
+    const why = { reason: 'peer.identity', detail: 'the certificate was refused (name-mismatch)' }
+    const stream = { role: 'initiating', ...pair, address: '192.0.2.7' } as const
+    log.write({ type: 'stream:ended', ...stream, established: false, ...why, lifeMs: 3 })
+    log.write({ type: 'candidate:failed', ...pair, url: 'wss://montague.example/', ...why })
+    expect(written().map(({ msg, reason }) => [msg, reason])).toEqual([['candidate failed', 'peer.identity']])
+  })
+
+  it('a host that breaks is an error', () => {
+    log.write({ type: 'host:failed', domain: 'capulet.example', detail: 'TypeError: …' })
+    expect(written()).toEqual([expect.objectContaining({ level: 'error', domain: 'capulet.example' })])
+  })
+
   it('cuts and escapes what a peer said', () => {
     log.write({ ...established, remote: `evil\n{"level":"info"}\u001b[2J${'x'.repeat(200)}` })
     const [line] = written()
