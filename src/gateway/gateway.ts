@@ -6,7 +6,7 @@ import { createFederation, type Federation, type FederationOptions } from '../in
 import { type AdminSocket, openAdminSocket } from './admin.ts'
 import { type AdminUser, adminSocketPaths } from './admin-socket.ts'
 import { CertificateWatch } from './certificates.ts'
-import type { Config } from './config/config.ts'
+import { type Config, describeConfig } from './config/config.ts'
 import { EventLog, type Logger } from './log.ts'
 
 /** A running gateway: one federation made from a configuration, its log, its certificates and its admin socket. */
@@ -31,6 +31,7 @@ export async function startGateway(config: Config, io: GatewayIo): Promise<Gatew
   const { logger } = io
   const startedMs = systemClock.wallMs()
   const log = new EventLog(logger, config.limits, systemClock)
+  logger.debug({ config: describeConfig(config) }, 'configuration')
 
   const federation = await createFederation({
     ...federationOptions(config),

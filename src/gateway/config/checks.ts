@@ -2,8 +2,8 @@ import type { Limits } from '../../base/index.ts'
 import type { Domain } from '../../xmpp/index.ts'
 import { parseAddress } from './address.ts'
 import type { Config } from './config.ts'
+import { LIMIT_KEYS } from './limit-keys.ts'
 import { error, type Problem, warning } from './problem.ts'
-import { LIMIT_KEYS } from './schema.ts'
 
 /** What no single key can show: keys that contradict each other or lead nowhere. */
 export function crossChecks(config: Config): Problem[] {

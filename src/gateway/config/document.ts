@@ -1,6 +1,7 @@
 import { z } from 'zod'
+import { type Declaration, declarationOf } from './declarations.ts'
 import { inner } from './parse.ts'
-import { type Declaration, declarationOf, fileSchema } from './schema.ts'
+import { fileSchema } from './schema.ts'
 
 /** docs/CONFIG.md, from the declarations. */
 export function renderReference(): string {

@@ -8,9 +8,10 @@ import { acceptanceByPeers } from './acceptance.ts'
 import { crossChecks } from './checks.ts'
 import type { Config, DomainConfig, PemFile } from './config.ts'
 import { readKeyPair } from './key-pair.ts'
+import { LIMIT_KEYS } from './limit-keys.ts'
 import { type Environment, parseConfig } from './parse.ts'
 import { error, type Problem, pathText, warning } from './problem.ts'
-import { type ConfigFile, LIMIT_KEYS } from './schema.ts'
+import type { ConfigFile } from './schema.ts'
 
 export type Loaded =
   | { readonly ok: true; readonly config: Config; readonly warnings: readonly Problem[] }

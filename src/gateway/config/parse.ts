@@ -1,7 +1,8 @@
 import { parse as parseToml, TomlError } from 'smol-toml'
 import { z } from 'zod'
+import { declarationOf } from './declarations.ts'
 import { error, nearest, type Problem, pathText, valueText } from './problem.ts'
-import { type ConfigFile, declarationOf, fileSchema } from './schema.ts'
+import { type ConfigFile, fileSchema } from './schema.ts'
 
 export type Parsed =
   | { readonly ok: true; readonly file: ConfigFile }

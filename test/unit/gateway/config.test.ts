@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { LIMITS } from '../../../src/base/index.ts'
 import { renderReference, renderSample } from '../../../src/gateway/config/document.ts'
+import { LIMIT_KEYS } from '../../../src/gateway/config/limit-keys.ts'
 import { parseConfig } from '../../../src/gateway/config/parse.ts'
 import { nearest, type Problem, renderProblems } from '../../../src/gateway/config/problem.ts'
-import { LIMIT_KEYS } from '../../../src/gateway/config/schema.ts'
 
 const whole = `
 [[listen]]
