@@ -144,8 +144,9 @@ function isAscii(text: string): boolean {
 
 /**
  * Its own copy, where keeping the element would keep much more alive: a stanza of 200 bytes in a queue must not hold the
- * 64 KiB that it was read with.
+ * 64 KiB that it was read with. Node's own pool of small buffers is no such case.
  */
 function own(bytes: Buffer): Buffer {
-  return 2 * bytes.length < bytes.buffer.byteLength ? Buffer.from(bytes) : bytes
+  const kept = bytes.buffer.byteLength
+  return kept > Buffer.poolSize && kept > 2 * bytes.length ? Buffer.from(bytes) : bytes
 }

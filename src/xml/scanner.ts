@@ -61,6 +61,7 @@ const XML_DECLARATION = 17
 const TAB = 0x09
 const LF = 0x0a
 const CR = 0x0d
+const BLANK = 0x20
 const BANG = 0x21
 const QUOT = 0x22
 const HASH = 0x23
@@ -432,9 +433,9 @@ export class Scanner {
       if (at >= stop || ((CLASS[bytes[at] as number] as number) & NAME_START) === 0) return -1
       at++
       while (at < stop && ((CLASS[bytes[at] as number] as number) & NAME) !== 0) at++
-      if (at === stop || at - position > this.#limits.nameBytes) return -1
+      if (at === stop) return -1
       const byte = bytes[at] as number
-      if (byte !== COLON) return byte < 0x80 ? at : -1
+      if (byte !== COLON) return byte < 0x80 && at - position <= this.#limits.nameBytes ? at : -1
       if (this.#colon >= 0) return -1
       this.#colon = at++
     }
@@ -508,6 +509,7 @@ export class Scanner {
 
   /** In a start tag, before an attribute or its end. Attributes without anything special in them are read at once. */
   #inTag(): Outcome {
+    const tag = this.#tag
     const bytes = this.#bytes
     const stop = this.#stop
     let position = this.#position
@@ -524,8 +526,8 @@ export class Scanner {
         return position + 1 < stop ? this.#slash() : GO_ON
       }
       if (!this.#spaced) return this.#fail(this.#tag.count > 0 ? FAULT.attributeSpace : FAULT.name, position)
-      const end = this.#plainName(position)
       this.#tokenStart = position
+      const end = this.#plainName(position)
       if (end < 0 || end + 1 >= stop || bytes[end] !== EQ || !isQuote(bytes[end + 1] as number)) {
         this.#beginName(position)
         return this.#goOn(ATTRIBUTE_NAME, position)
@@ -533,12 +535,21 @@ export class Scanner {
       const fault = this.#keepName(end)
       if (fault !== null) return this.#fail(fault, end)
       const quote = bytes[end + 1] as number
+      const start = end + 2
       this.#quote = quote
-      this.#tag.table[this.#tag.count * STRIDE + VALUE_AT] = end + 2 - this.#start
-      position = end + 2
+      tag.table[tag.count * STRIDE + VALUE_AT] = start - this.#start
+      position = start
       while (position < stop && ((CLASS[bytes[position] as number] as number) & PLAIN_VALUE) !== 0) position++
       if (position === stop || bytes[position] !== quote) return this.#goOn(VALUE, position)
-      this.#closeQuote(position++)
+      const at = tag.count++ * STRIDE
+      tag.table[at + VALUE_END] = position - this.#start
+      tag.table[at + FLAGS] = this.#valueFlags
+      if (this.#valueFlags === DEFAULT_DECLARATION) tag.hasDefault = true
+      position++
+      // what follows most values
+      const next = position < stop ? bytes[position] : 0
+      this.#spaced = next === BLANK
+      if (this.#spaced) position++
     }
     return this.#goOn(TAG, position)
   }

@@ -18,6 +18,8 @@ export const DEFAULT_DECLARATION = 8
 export const PREFIX_DECLARATION = 16
 const DECLARATION = DEFAULT_DECLARATION | PREFIX_DECLARATION
 
+const X = 0x78
+
 /** Up to here names are compared in pairs. */
 const FEW = 8
 
@@ -156,6 +158,7 @@ function judgeNamespaceName(namespace: string): Fault | null {
 
 /** What kind of declaration an attribute's name makes; 0 for none. */
 export function declarationKind(bytes: Uint8Array, start: number, colon: number, end: number): number {
+  if (bytes[start] !== X) return 0
   if (colon < 0) return spells(bytes, start, end, 'xmlns') ? DEFAULT_DECLARATION : 0
   return spells(bytes, start, colon, 'xmlns') ? PREFIX_DECLARATION : 0
 }
