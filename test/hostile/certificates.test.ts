@@ -9,6 +9,7 @@ import {
   type IdentityReason,
   type IdentityVerdict,
   issue,
+  issueAuthority,
   judgePeer,
   parseCertificate,
 } from '../../src/identity/index.ts'
@@ -35,7 +36,7 @@ import { type Presented, type TlsBench, tlsBench } from '../kit/tls-verdicts.ts'
 
 const domain = parseDomain('capulet.example')
 if (domain === null) throw new TypeError('no domain')
-const authority = testAuthority()
+const authority = { commonName: 'Root', ...testAuthority({ commonName: 'Root' }) }
 const rootKey = newKey()
 const rawRoot = rawCertificate({ key: rootKey, subject: commonName('Raw root'), extensions: [FIELDS.ca] })
 const trust = createTrustStore({ roots: [authority.caPem, writePem('CERTIFICATE', rawRoot)] })
@@ -282,6 +283,18 @@ describe('a hostile chain', () => {
     expect(reasonOf(judge(chain, { pathSignatureChecks: 20 }))).toBe('too-much-work')
     expect(reasonOf(judge(good.chainDer, { pathSignatureChecks: 2 }))).toBe('accepted')
     expect(reasonOf(judge(good.chainDer, { pathSignatureChecks: 1 }))).toBe('too-much-work')
+  })
+
+  it('with eight namesakes of the authority is searched where the key identifier points', () => {
+    const namesakes = Array.from({ length: 8 }, () =>
+      issueAuthority(authority.root, {
+        ...{ commonName: `${authority.commonName}, intermediate`, serial: randomBytes(16) },
+        ...{ notBeforeMs: Date.now() - 1_000, notAfterMs: Date.now() + 60_000 },
+      }),
+    )
+    const [first = new Uint8Array(), signer = new Uint8Array()] = good.chainDer
+    const chain = [first, ...namesakes.map(({ certificate }) => certificate), signer]
+    expect(reasonOf(judge(chain, { pathSignatureChecks: 2 }))).toBe('accepted')
   })
 
   it('of a stranger costs no comparison of names, however many it has and constrains', () => {

@@ -178,6 +178,7 @@ export function nameCases(lab: OpensslLab): CaseWorld {
   srv('for clients', NO, '_xmpp-client.capulet.example')
   srv('for secure servers', NO, '_xmpps-server.capulet.example')
   srv('wildcard', NO, '_xmpp-server.*.example')
+  srv('wildcard over the apex', NO, '_xmpp-server.*.capulet.example')
   srv('wildcard label', NO, '_xmpp-server.*.capulet.example', rooms)
   srv('wildcard service', NO, '*.capulet.example')
   srv('no service', NO, DOMAIN)

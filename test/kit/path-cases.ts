@@ -217,8 +217,14 @@ export function pathCases(lab: OpensslLab): CaseWorld {
   add(
     'digest: RSA-PSS, salt of another length',
     'weak-signature',
-    [leaf(rsaCa, GOOD, { signing: ['rsa_padding_mode:pss', 'rsa_pss_saltlen:20'] }), rsaCa],
+    [leaf(rsaCa, GOOD, { signing: ['rsa_padding_mode:pss', 'rsa_pss_saltlen:30'] }), rsaCa],
     { openssl: 'takes every salt length; TLS 1.3 knows only that of the digest' },
+  )
+  add(
+    'digest: RSA-PSS, another digest for the mask',
+    'weak-signature',
+    [leaf(rsaCa, GOOD, { signing: [...pss, 'rsa_mgf1_md:sha384'] }), rsaCa],
+    { openssl: 'takes every pair' },
   )
   const ed = below(LAST_CA, { subject: '/CN=Ed25519', key: lab.key('leaf ED25519') })
   add('digest: Ed25519', 'dns-id', [leaf(ed, GOOD, { digest: 'default' }), ed])

@@ -66,6 +66,13 @@ describe('presented names', () => {
     )
   })
 
+  it('keep the lengths of DNS', () => {
+    expect(readPresentedName(`${'a'.repeat(63)}.example`)).not.toBeNull()
+    expect(readPresentedName(`${'a'.repeat(64)}.example`)).toBeNull()
+    expect(readPresentedName(`${'a.'.repeat(126)}a`)).not.toBeNull()
+    expect(readPresentedName(`${'a.'.repeat(126)}aa`)).toBeNull()
+  })
+
   it('lie within their parents by whole labels', () => {
     expect(isWithin('a.b.example', 'b.example')).toBe(true)
     expect(isWithin('b.example', 'b.example')).toBe(true)

@@ -58,6 +58,9 @@ describe('Node must agree (DECISIONS 7)', () => {
     const notAfterMs = Math.floor(Date.now() / 1000) * 1000 + 60_000
     const brief = authority.issue({ dns: ['capulet.example'], notAfterMs })
     expect(judgePeer(evidence(brief))).toMatchObject({ ok: true, notAfterMs })
+    const long = authority.issue({ dns: ['capulet.example'], notAfterMs: Date.now() + 366 * 86_400_000 })
+    const root = Date.parse(new X509Certificate(authority.caPem).validTo)
+    expect(judgePeer(evidence(long))).toMatchObject({ ok: true, notAfterMs: root })
   })
 })
 
