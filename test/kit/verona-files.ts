@@ -62,6 +62,9 @@ export class VeronaFiles {
     const port = this.ports[house]
     const otherAt = `127.0.0.1:${this.ports[other]}`
     const { endpoint = `wss://${otherAt}/s2s`, more = '' } = change
+    // A url that was discovered has its own port, beside that of the web site.
+    const hosts = endpoint === null ? [443, this.ports[other]] : [443]
+    const connect = hosts.map(at => `"${other}.example:${at}" = "${otherAt}"`).join(', ')
     const lines = [
       '[[listen]]',
       `address = "127.0.0.1:${port}"`,
@@ -70,11 +73,12 @@ export class VeronaFiles {
       'ca = ["ca.pem"]                 # beside Node\'s bundled roots',
       '[network]',
       'allow_private = ["127.0.0.0/8"] # who may be dialled beyond the public internet',
-      `connect = { "${other}.example:443" = "${otherAt}", "${other}.example:${this.ports[other]}" = "${otherAt}" }`,
+      `connect = { ${connect} } # where the socket goes; TLS and HTTP unchanged`,
       '[[domain]]',
       `name = "${house}.example"`,
       `also = ["rooms.${house}.example"]`,
       `url = "wss://${house}.example:${port}/s2s"`,
+      // Else they would be looked up, and nothing here leaves loopback.
       'ips = ["127.0.0.1"]',
       `certificate = "${house}.pem"`,
       `key = "${house}.key"`,
