@@ -156,6 +156,7 @@ describe('what a peer has read', () => {
         initiating.handler.standing.send(numbered(n))
         await clock.pass(confirmMs)
       }
+      initiating.handler.standing.send(numbered(20))
       expect(pings).toBe(count)
       expect(clock.pending()).toBe(quiet)
     }

@@ -190,6 +190,18 @@ describe('a peer that dribbles', () => {
     expect(receiving.handler.ends).toEqual([])
   })
 
+  it('has its whole deadline when we read on', async () => {
+    const limits = { inboundBytesPerSecond: 60, inboundBurstBytes: 2_000, messageMs: 12_000 }
+    const { initiating, receiving, clock } = await established({ wire: overTcp(), limits })
+    const { bytes } = numbered(1, 3_000)
+    initiating.transport.send(bytes.subarray(0, 2_500))
+    await clock.pass(26_000)
+    initiating.transport.send(bytes.subarray(2_500))
+    await clock.pass(60_000)
+    expect(receiving.handler.numbers).toEqual([1])
+    expect(receiving.handler.ends).toEqual([])
+  })
+
   it('may write space between elements for as long as it likes', async () => {
     const { initiating, receiving, clock } = await established({ wire: overTcp() })
     for (let minute = 0; minute < 60; minute++) {

@@ -92,10 +92,10 @@ describe('a peer of which nothing is heard', () => {
       })
     against.peer.send(numbered(1).bytes)
     await turns()
-    await against.clock.pass(10 * deadMs, 5_000)
-    expect(against.handler.ends).toEqual([])
+    // From now on it answers nothing.
     against.peer.pause()
-    await against.clock.pass(20_000)
+    await against.clock.pass(10 * deadMs + 20_000, 5_000)
+    expect(against.handler.ends).toEqual([])
     done()
     await turns()
     await against.clock.pass(deadMs - 1, 500)
