@@ -371,7 +371,7 @@ export class Scanner {
   /** After `<?`: only an XML declaration, and only at the very start (WS-25). */
   #instruction(position: number): Outcome {
     const bytes = this.#bytes
-    if (this.#origin + this.#start !== 0) return this.#fail(FAULT.instruction, position)
+    if (this.#origin + position !== 2) return this.#fail(FAULT.instruction, position)
     for (let i = 0; i < DECLARATION_START.length; i++) {
       if (position + i >= this.#stop) return this.#starved()
       if (bytes[position + i] !== DECLARATION_START.charCodeAt(i)) {
