@@ -20,7 +20,8 @@ import { wireOf } from './wire.ts'
 /** A stream machine with its state: an input makes outputs. */
 export type Machine = (input: StreamInput) => readonly StreamOutput[]
 
-export interface DriverOptions extends SessionOptions {
+export interface DriverOptions {
+  readonly session: SessionOptions
   readonly role: StreamRole
   /** as far as they are known before the peer's header */
   readonly names: { readonly local: string; readonly remote: string }
@@ -38,7 +39,9 @@ type Closed = { readonly failure: NetworkFailure | LocalFailure | null }
 export class SessionDriver implements Driver, TransportHandler {
   readonly role: StreamRole
   readonly transport: TransportFacts
-  readonly #options: DriverOptions
+  readonly #options: SessionOptions
+  readonly #machine: Machine
+  readonly #judgePeer: DriverOptions['judge']
   readonly #transport: Transport
   readonly #codec: Codec
   readonly #events: StreamEvents
@@ -53,7 +56,7 @@ export class SessionDriver implements Driver, TransportHandler {
   /** decoded, and waiting for the handler */
   #left: readonly Decoded[] = NONE
   /** what the outputs of an input have given rise to, while they are carried out */
-  readonly #next: StreamInput[] = []
+  #next: StreamInput[] | null = null
   #stepping: StreamInput['type'] | null = null
   /** which input made us close; null while the stream is open */
   #closedBy: StreamInput['type'] | null = null
@@ -69,14 +72,17 @@ export class SessionDriver implements Driver, TransportHandler {
   #over = false
 
   constructor(options: DriverOptions) {
-    const { transport, limits, clock, random, role, names } = options
+    const { session, role, names } = options
+    const { transport, limits, clock, random } = session
     this.role = role
     this.transport = transport.facts
-    this.#options = options
+    this.#options = session
+    this.#machine = options.machine
+    this.#judgePeer = options.judge
     this.#transport = transport
     this.#startMs = clock.monotonicMs()
     this.#codec = wireOf(transport.facts).codec(xmlLimits(limits, 'before-authentication'))
-    this.#events = new StreamEvents(options.observer, transport.facts, { role, ...names })
+    this.#events = new StreamEvents(session.observer, transport.facts, role, names)
     this.#timers = new Timers(clock, timer => this.#feed({ type: 'timeout', timer }))
     this.#intake = new Intake({ transport, limits, clock, onResume: () => this.#readOn() })
     this.#outflow = new Outflow({ transport, limits, clock, onStuck: failure => this.abort(failure) })
@@ -227,12 +233,16 @@ export class SessionDriver implements Driver, TransportHandler {
   // -- the machine ---------------------------------------------------------------------------------------------------
 
   #feed(input: StreamInput): void {
-    this.#next.push(input)
-    if (this.#stepping !== null) return
+    if (this.#stepping !== null) {
+      this.#feedNext(input)
+      return
+    }
     try {
-      for (let next = this.#next.shift(); next !== undefined; next = this.#next.shift()) {
-        this.#stepping = next.type
-        for (const output of this.#options.machine(next)) this.#perform(output)
+      this.#step(input)
+      while (this.#next !== null) {
+        const inputs = this.#next
+        this.#next = null
+        for (const next of inputs) this.#step(next)
       }
     } catch (error) {
       // What the machine has not carried out it never will: only the transport can still be ended.
@@ -240,6 +250,17 @@ export class SessionDriver implements Driver, TransportHandler {
     } finally {
       this.#stepping = null
     }
+  }
+
+  #step(input: StreamInput): void {
+    this.#stepping = input.type
+    for (const output of this.#machine(input)) this.#perform(output)
+  }
+
+  /** Behind the outputs that are being carried out. */
+  #feedNext(input: StreamInput): void {
+    this.#next ??= []
+    this.#next.push(input)
   }
 
   #perform(output: StreamOutput): void {
@@ -276,16 +297,16 @@ export class SessionDriver implements Driver, TransportHandler {
   }
 
   #judge(claimed: Domain): void {
-    const verdict = this.#options.judge?.(claimed)
+    const verdict = this.#judgePeer?.(claimed)
     if (verdict === undefined) throw new TypeError('a verdict is asked for where none is needed')
     this.#events.judged(verdict)
-    this.#next.push({ type: 'identity', verdict })
+    this.#feedNext({ type: 'identity', verdict })
   }
 
   #establish(agreed: Extract<StreamOutput, { type: 'established' }>): void {
     const { handler, limits, clock } = this.#options
     const setupMs = clock.monotonicMs() - this.#startMs
-    const session = new StandingSession(this, { ...agreed, setupMs })
+    const session = new StandingSession(this, agreed, setupMs)
     let refusal: Failure | null
     try {
       refusal = handler.onEstablished(session)
@@ -293,7 +314,7 @@ export class SessionDriver implements Driver, TransportHandler {
       refusal = internal(error)
     }
     if (refusal !== null) {
-      this.#next.push({ type: 'end', failure: refusal })
+      this.#feedNext({ type: 'end', failure: refusal })
       return
     }
     this.#established = session

@@ -3,7 +3,7 @@ import type { IdentityVerdict } from '../identity/index.ts'
 import type { StreamProgress } from '../stream/index.ts'
 import type { TransportFacts } from '../transport/index.ts'
 import { describe, type Failure, failureId } from '../xmpp/index.ts'
-import type { Standing } from './standing.ts'
+import type { EstablishedSession } from './session.ts'
 
 /** Tells the observer what becomes of one stream, under the names that are known of it by then. */
 export class StreamEvents {
@@ -14,17 +14,18 @@ export class StreamEvents {
   constructor(
     observer: Observer,
     facts: TransportFacts,
-    about: { readonly role: StreamRole; readonly local: string; readonly remote: string },
+    role: StreamRole,
+    { local, remote }: { readonly local: string; readonly remote: string },
   ) {
     this.#observer = observer
     this.#facts = facts
-    this.#label = { ...about, address: facts.remoteAddress }
+    this.#label = { role, local, remote, address: facts.remoteAddress }
   }
 
   progress(step: StreamProgress): void {
     switch (step.name) {
       case 'open':
-        this.#label = { ...this.#label, ...step.pair }
+        this.#named(step.pair)
         this.#observer.publish({ type: 'stream:open', ...this.#label, id: step.id })
         break
       case 'features':
@@ -46,8 +47,8 @@ export class StreamEvents {
     else this.#observer.publish({ ...judged, ok: false, reason: verdict.reason, detail: verdict.detail })
   }
 
-  established({ pair, proof, setupMs }: Standing): void {
-    this.#label = { ...this.#label, local: pair.local, remote: pair.remote }
+  established({ pair, proof, setupMs }: EstablishedSession): void {
+    this.#named(pair)
     this.#observer.publish({
       type: 'stream:established',
       ...this.#label,
@@ -57,6 +58,11 @@ export class StreamEvents {
       proof: proof.evidence,
       setupMs,
     })
+  }
+
+  #named({ local, remote }: { readonly local: string; readonly remote: string }): void {
+    const { role, address } = this.#label
+    this.#label = { role, local, remote, address }
   }
 
   ended(failure: Failure | null, established: boolean, lifeMs: number): void {

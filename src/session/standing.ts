@@ -9,7 +9,6 @@ export interface Standing {
   readonly pair: DomainPair
   readonly proof: PeerProof
   readonly peerLimits: PeerLimits
-  readonly setupMs: number
 }
 
 /** A driver, as far as a session that stands needs it. */
@@ -26,7 +25,7 @@ export class StandingSession implements EstablishedSession {
   readonly setupMs: number
   readonly #driver: Driver
 
-  constructor(driver: Driver, { pair, proof, peerLimits, setupMs }: Standing) {
+  constructor(driver: Driver, { pair, proof, peerLimits }: Standing, setupMs: number) {
     this.#driver = driver
     this.pair = pair
     this.proof = proof

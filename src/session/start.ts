@@ -13,7 +13,7 @@ export function startInitiating(options: InitiatingSessionOptions): Session {
   const { policy } = wireOf(transport.facts)
   const first = stream.startInitiating({ policy, pair, peer: verdict, limits })
   const driver = new SessionDriver({
-    ...options,
+    session: options,
     role: 'initiating',
     names: pair,
     judge: null,
@@ -36,7 +36,7 @@ export function startReceiving(options: ReceivingSessionOptions): Session {
     limits,
   })
   const driver = new SessionDriver({
-    ...options,
+    session: options,
     role: 'receiving',
     names: { local: '', remote: '' },
     judge: claimed => judge(options, tls, claimed),
