@@ -59,6 +59,12 @@ describe('the order of links', () => {
     within('3', 30 / 40)
   })
 
+  it('the draw reaches the sum itself (RFC 2782)', () => {
+    const numbers = [0.1, 0.2, 0.9, 0]
+    const random = { ...systemRandom, unit: () => numbers.shift() ?? 0 }
+    expect(ordered([link('a', 1, 1), link('b', 1, 1)], random).map(({ url }) => url)).toEqual(['b', 'a'])
+  })
+
   it('those without weights are equal', () => {
     const runs = 9_000
     const counts = firsts([link('a', 1, 0), link('b', 1, 0), link('c', 1, 0)], runs)
