@@ -17,6 +17,8 @@ import {
 import { decode, decodeValue, decodeWord, REFERENCED, SPACED, spells, WIDE } from './text.ts'
 import { buildTree } from './tree.ts'
 
+const LONGEST_HEAD = 512
+
 /** An element as a range of bytes. Strings and the tree are made when somebody asks. */
 export class BytesElement implements ScannedElement {
   readonly #bytes: Buffer
@@ -27,6 +29,7 @@ export class BytesElement implements ScannedElement {
   readonly #isCertain: boolean
   #canonical: Uint8Array | undefined
   #element: Element | undefined
+  #head: string | undefined
 
   constructor(received: Buffer, root: RootTag, context: Context, isCertain: boolean) {
     const bytes = own(received)
@@ -58,13 +61,15 @@ export class BytesElement implements ScannedElement {
   attribute(name: string, namespace = ''): string | undefined {
     if (namespace !== '') return this.#qualifiedAttribute(name, namespace)
     const table = this.#attributes
+    const bytes = this.#bytes
+    const first = name.charCodeAt(0)
     for (let at = 0; at < table.length; at += STRIDE) {
       const start = table[at + NAME_AT] as number
-      const end = table[at + NAME_END] as number
-      if (end - start === name.length && (table[at + COLON_AT] as number) < 0) {
-        // a declaration is no attribute
-        if (spells(this.#bytes, start, end, name) && !isDeclaration(table, at)) return this.#value(at)
-      }
+      if ((table[at + NAME_END] as number) - start !== name.length) continue
+      // a prefixed name is none of these, nor is a declaration
+      if (bytes[start] !== first || (table[at + COLON_AT] as number) >= 0 || isDeclaration(table, at))
+        continue
+      if (spells(bytes, start, start + name.length, name)) return this.#value(at)
     }
     return isAscii(name) ? undefined : this.#find(name, '')
   }
@@ -100,7 +105,21 @@ export class BytesElement implements ScannedElement {
   #value(at: number): string {
     const table = this.#attributes
     const flags = table[at + FLAGS] as number
-    return decodeValue(this.#bytes, table[at + VALUE_AT] as number, table[at + VALUE_END] as number, flags)
+    const start = table[at + VALUE_AT] as number
+    const end = table[at + VALUE_END] as number
+    if ((flags & (REFERENCED | SPACED | WIDE)) !== 0) return decodeValue(this.#bytes, start, end, flags)
+    this.#head ??= this.#decodeHead()
+    return end <= this.#head.length ? this.#head.slice(start, end) : decode(this.#bytes, start, end, flags)
+  }
+
+  /**
+   * The root's attributes as one string, of which values are parts: one call into the runtime for all of them. Not if they
+   * are long, because each part keeps the whole alive.
+   */
+  #decodeHead(): string {
+    const table = this.#attributes
+    const end = table[table.length - STRIDE + VALUE_END] as number
+    return end > LONGEST_HEAD ? '' : decode(this.#bytes, 0, end, 0)
   }
 
   #defaultDeclaration(): string {

@@ -539,6 +539,17 @@ export class Scanner {
       this.#quote = quote
       tag.table[tag.count * STRIDE + VALUE_AT] = start - this.#start
       position = start
+      while (
+        position + 3 < stop &&
+        ((CLASS[bytes[position] as number] as number) &
+          (CLASS[bytes[position + 1] as number] as number) &
+          (CLASS[bytes[position + 2] as number] as number) &
+          (CLASS[bytes[position + 3] as number] as number) &
+          PLAIN_VALUE) !==
+          0
+      ) {
+        position += 4
+      }
       while (position < stop && ((CLASS[bytes[position] as number] as number) & PLAIN_VALUE) !== 0) position++
       if (position === stop || bytes[position] !== quote) return this.#goOn(VALUE, position)
       const at = tag.count++ * STRIDE
@@ -572,6 +583,11 @@ export class Scanner {
     tag.table[at + NAME_AT] = this.#tokenStart - start
     tag.table[at + COLON_AT] = colon < 0 ? -1 : colon - start
     tag.table[at + NAME_END] = end - start
+    tag.suspect(
+      this.#bytes[this.#tokenStart] as number,
+      this.#bytes[end - 1] as number,
+      end - this.#tokenStart,
+    )
     this.#valueFlags = declarationKind(this.#bytes, this.#tokenStart, colon, end)
     if (this.#valueFlags !== 0) return ++tag.declarations > this.#limits.namespaces ? FAULT.namespaces : null
     if (colon >= 0) tag.prefixed++
@@ -749,6 +765,18 @@ export class Scanner {
     const stop = this.#stop
     let position = this.#position
     for (;;) {
+      // four at a time while there are four: most bytes are read here
+      while (
+        position + 3 < stop &&
+        ((CLASS[bytes[position] as number] as number) &
+          (CLASS[bytes[position + 1] as number] as number) &
+          (CLASS[bytes[position + 2] as number] as number) &
+          (CLASS[bytes[position + 3] as number] as number) &
+          PLAIN_TEXT) !==
+          0
+      ) {
+        position += 4
+      }
       while (position < stop && ((CLASS[bytes[position] as number] as number) & PLAIN_TEXT) !== 0) position++
       if (position === stop) return this.#goOn(TEXT, position)
       const byte = bytes[position] as number

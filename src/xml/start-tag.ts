@@ -40,13 +40,25 @@ export class StartTag {
   /** some prefix was declared outside the top-level element */
   inherits = false
   readonly table: number[] = []
+  /** a bit for each name so far; two of one bit may be the same */
+  #seen = 0
+  #mayRepeat = false
 
   clear(): void {
+    this.#seen = 0
+    this.#mayRepeat = false
     this.count = 0
     this.declarations = 0
     this.prefixed = 0
     this.hasDefault = false
     this.inherits = false
+  }
+
+  /** Equal names have equal ends and lengths: most tags need no comparison. */
+  suspect(first: number, last: number, length: number): void {
+    const bit = 1 << ((first + 3 * last + 7 * length) & 31)
+    if ((this.#seen & bit) !== 0) this.#mayRepeat = true
+    this.#seen |= bit
   }
 
   /** What Namespaces in XML says about the tag. `origin`: first byte of the top-level element in `bytes`. */
@@ -55,7 +67,7 @@ export class StartTag {
       const fault = this.#declare(bytes, origin, scope)
       if (fault !== null) return fault
     }
-    if (this.count > 1 && this.#hasDuplicate(bytes, origin)) return FAULT.duplicate
+    if (this.#mayRepeat && this.#hasDuplicate(bytes, origin)) return FAULT.duplicate
     if (this.prefixed > 0) {
       const fault = this.#resolve(bytes, origin, scope)
       if (fault !== null) return fault

@@ -18,8 +18,6 @@ export function decode(bytes: Buffer, start: number, end: number, flags: number)
 /** Words of the protocol come again and again: names, namespaces. A few strings, each as long as one of them. */
 const WORDS: string[] = new Array<string>(256).fill('')
 const WORD_LENGTH = 64
-/** of a value that may be such a word */
-const SHORT = 14
 
 /** As `decode`, for what is likely to have been decoded before. */
 export function decodeWord(bytes: Buffer, start: number, end: number, flags: number): string {
@@ -37,8 +35,6 @@ export function decodeWord(bytes: Buffer, start: number, end: number, flags: num
 
 /** An attribute value: normalised, then references resolved. */
 export function decodeValue(bytes: Buffer, start: number, end: number, flags: number): string {
-  if ((flags & (REFERENCED | SPACED | WIDE)) === 0 && end - start < SHORT)
-    return decodeWord(bytes, start, end, 0)
   let text = decode(bytes, start, end, flags)
   if ((flags & SPACED) !== 0) text = text.replace(/\r\n|[\t\n\r]/g, ' ')
   return (flags & REFERENCED) === 0 ? text : resolve(text)
