@@ -1,6 +1,14 @@
 export const XML_NAMESPACE = 'http://www.w3.org/XML/1998/namespace'
 export const XMLNS_NAMESPACE = 'http://www.w3.org/2000/xmlns/'
 
+/**
+ * Whether all parsers read the same name. Some trim white space around it. ejabberd's divides names from namespaces by a
+ * line feed: one inside, which only a reference can make, would end a stream that we share with others there.
+ */
+export function isNamespaceName(text: string): boolean {
+  return text === text.trim() && !/[\t\n\r]/.test(text)
+}
+
 /** One declaration in scope. */
 export interface Binding {
   readonly prefix: string

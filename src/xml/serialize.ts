@@ -1,6 +1,6 @@
 import type { Attribute, Element } from './element.ts'
 import { isName } from './name.ts'
-import { XML_NAMESPACE, XMLNS_NAMESPACE } from './scope.ts'
+import { isNamespaceName, XML_NAMESPACE, XMLNS_NAMESPACE } from './scope.ts'
 
 /**
  * The one way in which we write an element. It stands alone anywhere: its namespace is declared on it, every prefix inside.
@@ -123,7 +123,7 @@ function isUsable(prefix: string): boolean {
 }
 
 function assertNamespace(namespace: string): void {
-  if (namespace === XMLNS_NAMESPACE || /[\t\n\r]/.test(namespace)) {
+  if (namespace === XMLNS_NAMESPACE || !isNamespaceName(namespace)) {
     throw new TypeError(`no namespace name: ${JSON.stringify(namespace)}`)
   }
 }

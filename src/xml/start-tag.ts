@@ -1,5 +1,5 @@
-import { type Scope, XML_NAMESPACE, XMLNS_NAMESPACE } from './scope.ts'
-import { decode, decodeValue, REFERENCED, sameBytes, spells } from './text.ts'
+import { isNamespaceName, type Scope, XML_NAMESPACE, XMLNS_NAMESPACE } from './scope.ts'
+import { decode, decodeValue, REFERENCED, SPACED, sameBytes, spells, WIDE } from './text.ts'
 import { FAULT, type Fault } from './violation.ts'
 
 // Where the attributes of a start tag stand: small integers in one array, no object an attribute.
@@ -19,6 +19,7 @@ export const PREFIX_DECLARATION = 16
 const DECLARATION = DEFAULT_DECLARATION | PREFIX_DECLARATION
 
 const X = 0x78
+const BLANK = 0x20
 
 /** Up to here names are compared in pairs. */
 const FEW = 8
@@ -153,19 +154,17 @@ export class StartTag {
 
 /** A string is made only where the value could be one of those that are refused. */
 function judgeDefault(bytes: Buffer, start: number, end: number, flags: number): Fault | null {
-  if ((flags & REFERENCED) !== 0) return judgeNamespaceName(decodeValue(bytes, start, end, flags))
+  if ((flags & (REFERENCED | SPACED | WIDE)) !== 0)
+    return judgeNamespaceName(decodeValue(bytes, start, end, flags))
+  if (bytes[start] === BLANK || bytes[end - 1] === BLANK) return FAULT.namespaceName
   const length = end - start
   if (length !== XML_NAMESPACE.length && length !== XMLNS_NAMESPACE.length) return null
   return judgeNamespaceName(decode(bytes, start, end, flags))
 }
 
-/**
- * A control character can only come from a reference. ejabberd's parser divides names from namespaces by a line feed: one
- * inside a name would end a stream that we share with others there.
- */
 function judgeNamespaceName(namespace: string): Fault | null {
   if (namespace === XML_NAMESPACE || namespace === XMLNS_NAMESPACE) return FAULT.reserved
-  return /[\t\n\r]/.test(namespace) ? FAULT.namespaceName : null
+  return isNamespaceName(namespace) ? null : FAULT.namespaceName
 }
 
 /** What kind of declaration an attribute's name makes; 0 for none. */

@@ -54,7 +54,7 @@ export const FAULT = {
   unbound: illFormed('a prefix that is not declared'),
   undeclare: illFormed('a prefix declared as nothing'),
   reserved: fault('not-well-formed', 'XM-07', 'a reserved prefix or namespace bound otherwise'),
-  namespaceName: illFormed('a namespace name with a control character'),
+  namespaceName: illFormed('a namespace name with a control character, or with white space around it'),
 
   // limits
   bytes: overLimit('bytes', 'an element larger than allowed'),

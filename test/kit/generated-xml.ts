@@ -16,7 +16,16 @@ const prefix = often(pick('', '', '', 'p', 'q', 'xml'), pick('undeclared', 'db',
 const name = fc.tuple(prefix, local).map(([p, l]) => (p === '' ? l : `${p}:${l}`))
 const namespace = often(
   pick('urn:a', 'urn:b', 'jabber:server', 'urn:ü', 'a&amp;b'),
-  pick('', 'a&#10;b', 'http://www.w3.org/2000/xmlns/', 'http://www.w3.org/XML/1998/namespace'),
+  pick(
+    '',
+    ' ',
+    ' urn:a',
+    'urn:a\u00a0',
+    'u a',
+    'a&#10;b',
+    'http://www.w3.org/2000/xmlns/',
+    'http://www.w3.org/XML/1998/namespace',
+  ),
   30,
 )
 

@@ -137,6 +137,10 @@ describe('scanDocument', () => {
     [`<?xml version='1.0' encoding='UTF-16'?><a/>`, 'unsupported-encoding', 'WS-25'],
     [`<?xml encoding='UTF-8'?><a/>`, 'not-well-formed', 'XM-02'],
     [`<a xmlns='a&#10;b'/>`, 'not-well-formed', 'XM-02'],
+    [`<a xmlns=' a'/>`, 'not-well-formed', 'XM-02'],
+    [`<a xmlns:p='a '/>`, 'not-well-formed', 'XM-02'],
+    [`<a xmlns='a\u00a0'/>`, 'not-well-formed', 'XM-02'],
+    [`<a xmlns=' '/>`, 'not-well-formed', 'XM-02'],
     [`<a xmlns:p='a' xmlns:q='a' p:x='' q:x=''/>`, 'not-well-formed', 'XM-07'],
   ]
   it.each(refusals)('%j: %s (%s)', (xml, condition, rule) => {
