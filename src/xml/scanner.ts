@@ -364,8 +364,7 @@ export class Scanner {
       return this.#fail(this.#rootName === null ? FAULT.markup : FAULT.streamText, position)
     }
     this.#isCertain = false
-    this.#tokenStart = position + CDATA_START.length
-    return this.#goOn(CDATA, this.#tokenStart)
+    return this.#goOn(CDATA, position + CDATA_START.length)
   }
 
   /** After `<?`: only an XML declaration, and only at the very start (WS-25). */
@@ -793,7 +792,7 @@ export class Scanner {
         if (next <= position) return next < 0 ? FAILED : this.#wait(position)
         position = next
       } else if (byte === GT) {
-        if (this.#endsCdata(position, this.#start)) return this.#fail(FAULT.cdataEnd, position)
+        if (this.#endsCdata(position)) return this.#fail(FAULT.cdataEnd, position)
         position++
       } else if (byte === CR) {
         // Every parser must make it a line feed; ours says so itself.
@@ -811,7 +810,7 @@ export class Scanner {
       while (position < stop && ((CLASS[bytes[position] as number] as number) & PLAIN_TEXT) !== 0) position++
       if (position === stop) return this.#goOn(CDATA, position)
       const byte = bytes[position] as number
-      if (byte === GT && this.#endsCdata(position, this.#tokenStart)) return this.#goOn(TEXT, position + 1)
+      if (byte === GT && this.#endsCdata(position)) return this.#goOn(TEXT, position + 1)
       if (byte >= 0x80) {
         const next = this.#wide(position)
         if (next <= position) return next < 0 ? FAILED : this.#wait(position)
@@ -821,11 +820,9 @@ export class Scanner {
     }
   }
 
-  /** Whether the > at `position` makes `]]>` of what came since `from`. */
-  #endsCdata(position: number, from: number): boolean {
-    return (
-      position - 2 >= from && this.#bytes[position - 1] === BRACKET && this.#bytes[position - 2] === BRACKET
-    )
+  /** Whether the > at `position` makes `]]>`: no markup before text or CDATA ends in a bracket that closes. */
+  #endsCdata(position: number): boolean {
+    return this.#bytes[position - 1] === BRACKET && this.#bytes[position - 2] === BRACKET
   }
 
   /** Past a run of characters above ASCII; `position` itself where bytes are missing, -1 where one is refused. */
