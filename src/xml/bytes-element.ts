@@ -161,11 +161,17 @@ function isAscii(text: string): boolean {
   return !/[^\0-\x7f]/.test(text)
 }
 
+/** Kept alive for a small element without a copy: what Node 20 pools small buffers in. */
+const SHARED_BYTES = 8_192
+
 /**
  * Its own copy, where keeping the element would keep much more alive: a stanza of 200 bytes in a queue must not hold the
- * 64 KiB that it was read with. Node's own pool of small buffers is no such case.
+ * 64 KiB that it was read with. Not from Node's pool, which is as large in Node 24.
  */
 function own(bytes: Buffer): Buffer {
   const kept = bytes.buffer.byteLength
-  return kept > Buffer.poolSize && kept > 2 * bytes.length ? Buffer.from(bytes) : bytes
+  if (kept <= SHARED_BYTES || kept <= 2 * bytes.length) return bytes
+  const copy = Buffer.allocUnsafeSlow(bytes.length)
+  bytes.copy(copy)
+  return copy
 }
