@@ -41,7 +41,7 @@ export interface XmlViolation {
     | 'bad-format'
     /** over a limit; `limit` says which */
     | 'policy-violation'
-  readonly rule: `${string}-${number}`
+  readonly rule: `${'WS' | 'SZ' | 'XM'}-${number}`
   /** for a person; names the construct, never quotes the bytes */
   readonly detail: string
   readonly limit?: keyof XmlLimits
