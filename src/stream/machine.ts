@@ -3,6 +3,12 @@ import type { IdentityVerdict } from '../identity/index.ts'
 import type { Domain, DomainPair, Failure, Stanza } from '../xmpp/index.ts'
 import type { PeerProof } from './proof.ts'
 
+/** What one input makes of a machine. The outputs are carried out in order, each before the next input is given. */
+export interface Step<S> {
+  readonly state: S
+  readonly outputs: readonly StreamOutput[]
+}
+
 /** What a wire needs, as data; streams never ask which wire it is. */
 export interface TransportPolicy {
   /** TLS protects the transport already */
@@ -12,7 +18,7 @@ export interface TransportPolicy {
 }
 
 export type StreamTimer =
-  /** header expected */
+  /** header expected; after SASL, the whole restart */
   | 'open'
   /** header seen to authenticated */
   | 'negotiation'
@@ -36,7 +42,10 @@ export type StreamOutput =
   | { readonly type: 'need-identity'; readonly claimed: Domain }
   /** the next thing in each direction is a header */
   | { readonly type: 'restart' }
-  /** for the observer: what happened, in the spec's words */
+  /**
+   * For the observer: what happened, in the spec's words. From `closing` on, which comes ahead of our close, the caller
+   * writes no more stanzas of its own.
+   */
   | { readonly type: 'progress'; readonly step: StreamProgress }
   | {
       readonly type: 'established'

@@ -1,3 +1,4 @@
+import type { IdentityVerdict } from '../identity/index.ts'
 import type { Domain } from '../xmpp/index.ts'
 
 /** Evidence that the peer is `domain`. Only this room makes one; `established` cannot be built without it. */
@@ -11,3 +12,12 @@ export interface PeerProof {
   readonly [isProof]: true
 }
 declare const isProof: unique symbol
+
+/** A verdict that the peer's certificate proves its domain. */
+export type ProvenVerdict = Extract<IdentityVerdict, { ok: true }>
+
+/** The peer's certificate proves its domain, and SASL EXTERNAL was agreed on. Not exported from the room. */
+export function proveByExternal({ domain, via, name, notAfterMs }: ProvenVerdict): PeerProof {
+  const facts = { domain, method: 'sasl-external', evidence: `${via} ${name}`, notAfterMs } as const
+  return Object.freeze(facts) as PeerProof
+}

@@ -1,0 +1,109 @@
+import type { Limits } from '../base/index.ts'
+import type { Element } from '../xml/index.ts'
+import { element, NS } from '../xmpp/index.ts'
+import type { PeerLimits } from './machine.ts'
+import { EXTERNAL } from './sasl-external.ts'
+
+/** What decides whether a feature is listed. Dialback, bidi and stream management will be further facts. */
+export interface Offer {
+  /** SASL EXTERNAL would succeed (SA-01): the certificate is proven for the stream's from, before it is offered */
+  readonly external: boolean
+  readonly limits: Pick<Limits, 'stanzaBytes' | 'advertisedIdleMs'>
+}
+
+interface Feature {
+  readonly name: string
+  readonly namespace: string
+  /** null: not now */
+  offer(offer: Offer): Element | null
+}
+
+/** What the receiving side lists, in this order. */
+const FEATURES: readonly Feature[] = [
+  {
+    name: 'mechanisms',
+    namespace: NS.sasl,
+    // SA-03: no empty list, either EXTERNAL or nothing.
+    offer: ({ external }) =>
+      external ? element('mechanisms', NS.sasl, {}, element('mechanism', NS.sasl, {}, EXTERNAL)) : null,
+  },
+  {
+    name: 'limits',
+    namespace: NS.limits,
+    offer: ({ limits }) =>
+      element(
+        'limits',
+        NS.limits,
+        {},
+        element('max-bytes', NS.limits, {}, String(limits.stanzaBytes)),
+        element('idle-seconds', NS.limits, {}, String(Math.floor(limits.advertisedIdleMs / 1_000))),
+      ),
+  },
+]
+
+export function featuresElement(offer: Offer): {
+  readonly element: Element
+  readonly names: readonly string[]
+} {
+  const children: Element[] = []
+  for (const feature of FEATURES) {
+    const offered = feature.offer(offer)
+    if (offered !== null) children.push(offered)
+  }
+  return {
+    element: { ...element('features', NS.stream, {}, ...children), prefix: 'stream' },
+    names: children.map(({ name }) => name),
+  }
+}
+
+/** What the other side listed, as far as it concerns us. */
+export interface PeerFeatures {
+  readonly names: readonly string[]
+  readonly mechanisms: readonly string[]
+  readonly limits: PeerLimits
+  /** one that must be negotiated and that we do not know (ST-14) */
+  readonly unknownMandatory: boolean
+}
+
+export function readFeatures(features: Element): PeerFeatures {
+  const names: string[] = []
+  let mechanisms: readonly string[] = []
+  let limits: PeerLimits = NO_LIMITS
+  let unknownMandatory = false
+  for (const child of features.children) {
+    if (typeof child === 'string') continue
+    names.push(child.name)
+    if (child.namespace === NS.sasl && child.name === 'mechanisms') mechanisms = readMechanisms(child)
+    else if (child.namespace === NS.limits && child.name === 'limits') limits = readLimits(child)
+    // WS-64: TLS stands already, whatever is said about STARTTLS.
+    else if (child.namespace !== NS.tls && hasRequired(child)) unknownMandatory = true
+  }
+  return { names, mechanisms, limits, unknownMandatory }
+}
+
+export const NO_LIMITS: PeerLimits = Object.freeze({ maxBytes: null, idleSeconds: null })
+
+function readMechanisms(mechanisms: Element): readonly string[] {
+  return mechanisms.children
+    .filter(child => typeof child !== 'string')
+    .filter(({ name, namespace }) => name === 'mechanism' && namespace === NS.sasl)
+    .map(textOf)
+}
+
+/** LI-01: both optional; what is no number says nothing. */
+function readLimits(limits: Element): PeerLimits {
+  const read = (wanted: string) => {
+    const found = limits.children.find(child => typeof child !== 'string' && child.name === wanted)
+    const text = found === undefined || typeof found === 'string' ? '' : textOf(found).trim()
+    return /^\d{1,15}$/.test(text) ? Number(text) : null
+  }
+  return { maxBytes: read('max-bytes'), idleSeconds: read('idle-seconds') }
+}
+
+function hasRequired(feature: Element): boolean {
+  return feature.children.some(child => typeof child !== 'string' && child.name === 'required')
+}
+
+function textOf({ children }: Element): string {
+  return children.filter(child => typeof child === 'string').join('')
+}

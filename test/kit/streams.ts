@@ -1,0 +1,300 @@
+import { defaultLimits, type Limits } from '../../src/base/index.ts'
+import { type Codec, type Decoded, tcpCodec, webSocketCodec } from '../../src/framing/index.ts'
+import type { IdentityVerdict } from '../../src/identity/index.ts'
+import {
+  type InitiatingOptions,
+  type InitiatingState,
+  type ProvenVerdict,
+  type ReceivingOptions,
+  type ReceivingState,
+  type Step,
+  type StreamInput,
+  type StreamOutput,
+  type StreamTimer,
+  startInitiating,
+  startReceiving,
+  stepInitiating,
+  stepReceiving,
+} from '../../src/stream/index.ts'
+import { type Element, xmlLimits } from '../../src/xml/index.ts'
+import { type Domain, type Failure, NS, parseDomain, type Stanza } from '../../src/xmpp/index.ts'
+
+// One machine, its codec, and a peer that the test plays; or two machines over both ends of a wire. No I/O, no time.
+
+export function domain(name: string): Domain {
+  const parsed = parseDomain(name)
+  if (parsed === null) throw new TypeError(`no domain: ${name}`)
+  return parsed
+}
+
+export const CAPULET = domain('capulet.example')
+export const MONTAGUE = domain('montague.example')
+
+export interface Wire {
+  readonly name: 'websocket' | 'tcp'
+  codec(limits: Limits, stage: 'before-authentication' | 'authenticated'): Codec
+  /** a peer's header */
+  open(attributes: Readonly<Record<string, string>>): string
+  readonly close: string
+}
+
+const spell = (attributes: Readonly<Record<string, string>>) =>
+  Object.entries(attributes)
+    .map(([name, value]) => ` ${name}='${value}'`)
+    .join('')
+
+export const WEBSOCKET: Wire = {
+  name: 'websocket',
+  codec: (limits, stage) => webSocketCodec(xmlLimits(limits, stage)),
+  open: attributes => `<open xmlns='${NS.framing}'${spell(attributes)}/>`,
+  close: `<close xmlns='${NS.framing}'/>`,
+}
+
+export const TCP: Wire = {
+  name: 'tcp',
+  codec: (limits, stage) => tcpCodec(xmlLimits(limits, stage)),
+  open: attributes =>
+    `<?xml version='1.0'?><stream:stream xmlns='jabber:server' xmlns:stream='${NS.stream}'${spell(attributes)}>`,
+  close: '</stream:stream>',
+}
+
+export const WIRES: readonly Wire[] = [WEBSOCKET, TCP]
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+/** A machine with its codec. Whatever a test does with it, the rules about its outputs are checked (see #carryOut). */
+export class Side<S> {
+  readonly wire: Wire
+  /** what was written, as text, message by message */
+  readonly sent: string[] = []
+  /** the same, as a peer on this wire reads it */
+  readonly frames: Decoded[] = []
+  readonly outputs: StreamOutput[] = []
+  readonly stanzas: Stanza[] = []
+  /** armed at present */
+  readonly timers = new Map<StreamTimer, number>()
+  /** called for need-identity; null: the test answers */
+  verdict: ((claimed: Domain) => IdentityVerdict) | null = claimed => proven(claimed)
+  ended: Failure | null | undefined
+  closeCode: number | undefined
+  established: Extract<StreamOutput, { type: 'established' }> | null = null
+  state: S
+
+  readonly #step: (state: S, input: StreamInput) => Step<S>
+  readonly #limits: Limits
+  readonly #codec: Codec
+  readonly #peerCodec: Codec
+  #hasClosed = false
+
+  constructor(wire: Wire, limits: Limits, start: Step<S>, step: (state: S, input: StreamInput) => Step<S>) {
+    this.wire = wire
+    this.#limits = limits
+    this.#step = step
+    this.#codec = wire.codec(limits, 'before-authentication')
+    this.#peerCodec = wire.codec(limits, 'authenticated')
+    this.state = start.state
+    this.#carryOut(start)
+  }
+
+  /** The peer sends these, one message or chunk each. */
+  say(...texts: readonly (string | Uint8Array)[]): this {
+    for (const text of texts) {
+      const bytes = typeof text === 'string' ? encoder.encode(text) : text
+      for (const decoded of this.#codec.decode(bytes)) this.give(decoded)
+    }
+    return this
+  }
+
+  give(input: StreamInput): this {
+    const before = this.outputs.length
+    this.#carryOut(this.#step(this.state, input))
+    const asked = this.outputs.slice(before).find(({ type }) => type === 'need-identity')
+    if (asked?.type === 'need-identity' && this.verdict !== null)
+      this.give({ type: 'identity', verdict: this.verdict(asked.claimed) })
+    return this
+  }
+
+  /** elements written, as trees */
+  get elements(): readonly Element[] {
+    return this.frames.flatMap(frame => (frame.type === 'element' ? [frame.element.element()] : []))
+  }
+
+  /** kinds and names of what was written: 'open', 'close', or an element's name */
+  get transcript(): readonly string[] {
+    return this.frames.map(frame => (frame.type === 'element' ? frame.element.name : frame.type))
+  }
+
+  /** names of the conditions of the stream errors written */
+  get errors(): readonly string[] {
+    return this.elements.filter(({ name }) => name === 'error').map(error => firstChild(error)?.name ?? '')
+  }
+
+  get isEstablished(): boolean {
+    return this.established !== null && this.ended === undefined
+  }
+
+  #carryOut({ state, outputs }: Step<S>): void {
+    this.state = state
+    for (const output of outputs) {
+      if (this.ended !== undefined) throw new Error(`${output.type} after ended`)
+      this.outputs.push(output)
+      this.#do(output)
+    }
+  }
+
+  #do(output: StreamOutput): void {
+    switch (output.type) {
+      case 'write': {
+        if (this.#hasClosed) throw new Error(`${output.frame.type} written after close`)
+        this.#hasClosed = output.frame.type === 'close'
+        const encoded = this.#codec.encode(output.frame)
+        const text = typeof encoded === 'string' ? encoded : decoder.decode(encoded)
+        this.sent.push(text)
+        this.frames.push(...this.#peerCodec.decode(encoder.encode(text)))
+        break
+      }
+      case 'timer':
+        if (output.afterMs === null) this.timers.delete(output.timer)
+        else this.timers.set(output.timer, output.afterMs)
+        break
+      case 'restart':
+        this.#codec.restart()
+        this.#peerCodec.restart()
+        break
+      case 'established':
+        if (this.established !== null) throw new Error('established twice')
+        this.established = output
+        this.#codec.setLimits(xmlLimits(this.#limits, 'authenticated'))
+        break
+      case 'stanza':
+        if (this.established === null) throw new Error('a stanza before established')
+        this.stanzas.push(output.stanza)
+        break
+      case 'close-transport':
+        if (this.closeCode !== undefined) throw new Error('the transport closed twice')
+        this.closeCode = output.code
+        break
+      case 'ended':
+        this.ended = output.failure
+        break
+      case 'need-identity':
+      case 'progress':
+        break
+    }
+  }
+}
+
+export type Receiving = Side<ReceivingState>
+export type Initiating = Side<InitiatingState>
+
+type Overrides<O> = Partial<Omit<O, 'limits'>> & { readonly limits?: Partial<Limits> }
+
+export const ID_1 = 'a4c1f0e2b7d84396b5a0c7e91d2f3a68'
+export const ID_2 = 'b93e5d7a10c64f2f8e6d4b1a0c9f7e53'
+
+/** Ours is montague.example; capulet.example will come. */
+export function receiving(wire: Wire, overrides: Overrides<ReceivingOptions> = {}): Receiving {
+  const limits = { ...defaultLimits, ...overrides.limits }
+  const options: ReceivingOptions = {
+    policy: { secure: true, name: wire.name },
+    isLocal: name => name === MONTAGUE || name === ROOMS,
+    peerCertificate: true,
+    streamIds: [ID_1, ID_2],
+    ...overrides,
+    limits,
+  }
+  return new Side(wire, limits, startReceiving(options), stepReceiving)
+}
+
+/** another domain of ours, beside montague.example */
+export const ROOMS = domain('rooms.montague.example')
+
+/** Ours is capulet.example; montague.example is dialled. */
+export function initiating(wire: Wire, overrides: Overrides<InitiatingOptions> = {}): Initiating {
+  const limits = { ...defaultLimits, ...overrides.limits }
+  const options: InitiatingOptions = {
+    policy: { secure: true, name: wire.name },
+    pair: { local: CAPULET, remote: MONTAGUE },
+    peer: proven(MONTAGUE),
+    ...overrides,
+    limits,
+  }
+  return new Side(wire, limits, startInitiating(options), stepInitiating)
+}
+
+export function proven(who: Domain): ProvenVerdict {
+  return { ok: true, domain: who, via: 'dns-id', name: who, notAfterMs: 4_000_000_000_000 }
+}
+
+export function unproven(who: Domain): IdentityVerdict {
+  return { ok: false, domain: who, reason: 'name-mismatch', detail: 'it is for verona.example' }
+}
+
+// What peers say.
+
+export const FROM_CAPULET = { from: 'capulet.example', to: 'montague.example', version: '1.0' }
+export const FROM_MONTAGUE = { from: 'montague.example', to: 'capulet.example', id: ID_1, version: '1.0' }
+
+export const sasl = (name: string, content = '', attributes = '') =>
+  `<${name} xmlns='${NS.sasl}'${attributes}>${content}</${name}>`
+export const auth = (content = '') => sasl('auth', content, ` mechanism='EXTERNAL'`)
+export const SUCCESS = `<success xmlns='${NS.sasl}'/>`
+export const features = (content: string) =>
+  `<stream:features xmlns:stream='${NS.stream}'>${content}</stream:features>`
+export const EXTERNAL_OFFERED = features(
+  `<mechanisms xmlns='${NS.sasl}'><mechanism>EXTERNAL</mechanism></mechanisms>`,
+)
+export const error = (condition: string) =>
+  `<stream:error xmlns:stream='${NS.stream}'><${condition} xmlns='${NS.streamErrors}'/></stream:error>`
+
+export const message = (attributes: string, content = '<body>hello</body>') =>
+  `<message xmlns='jabber:server' ${attributes}>${content}</message>`
+export const GOOD_MESSAGE = message(
+  `from='juliet@capulet.example/balcony' to='romeo@montague.example' id='m1' type='chat'`,
+)
+
+/** The peer has authenticated, and its stream stands. */
+export function establishedReceiving(wire: Wire, overrides: Overrides<ReceivingOptions> = {}): Receiving {
+  const open = wire.open(FROM_CAPULET)
+  const side = receiving(wire, overrides).say(open, auth('Y2FwdWxldC5leGFtcGxl'), open)
+  if (!side.isEstablished) throw new Error(`not established: ${JSON.stringify(side.ended)}`)
+  return side
+}
+
+export function establishedInitiating(wire: Wire, overrides: Overrides<InitiatingOptions> = {}): Initiating {
+  const open = wire.open(FROM_MONTAGUE)
+  const side = initiating(wire, overrides).say(open, EXTERNAL_OFFERED, SUCCESS, open, features(''))
+  if (!side.isEstablished) throw new Error(`not established: ${JSON.stringify(side.ended)}`)
+  return side
+}
+
+/** Carry what both have written to the other, in turn, until nobody has anything to say. */
+export class Line {
+  readonly #one: Initiating
+  readonly #other: Receiving
+  #carried: [number, number] = [0, 0]
+
+  constructor(one: Initiating, other: Receiving) {
+    this.#one = one
+    this.#other = other
+  }
+
+  run(): void {
+    for (;;) {
+      const [fromOne, fromOther] = this.#carried
+      const toOther = this.#one.sent[fromOne]
+      const toOne = this.#other.sent[fromOther]
+      if (toOther === undefined && toOne === undefined) break
+      this.#carried = [fromOne + (toOther === undefined ? 0 : 1), fromOther + (toOne === undefined ? 0 : 1)]
+      if (toOther !== undefined) this.#other.say(toOther)
+      if (toOne !== undefined) this.#one.say(toOne)
+    }
+    if (this.#one.closeCode !== undefined) this.#other.give({ type: 'transport-closed', failure: null })
+    if (this.#other.closeCode !== undefined) this.#one.give({ type: 'transport-closed', failure: null })
+  }
+}
+
+export function firstChild(of: Element): Element | undefined {
+  return of.children.find(child => typeof child !== 'string')
+}
