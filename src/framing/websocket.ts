@@ -1,4 +1,11 @@
-import { isXmlViolation, type ScannedElement, scanDocument, serialize, type XmlLimits } from '../xml/index.ts'
+import {
+  type DocumentOptions,
+  isXmlViolation,
+  type ScannedElement,
+  scanDocument,
+  serialize,
+  type XmlLimits,
+} from '../xml/index.ts'
 import { NS } from '../xmpp/index.ts'
 import type { Codec, Decoded, OutgoingFrame } from './frame.ts'
 import { attribute, dialbackPrefix, headerAttributes, readHeader } from './header.ts'
@@ -11,8 +18,8 @@ export function webSocketCodec(limits: XmlLimits): Codec {
 
 class WebSocketCodec implements Codec {
   #limits: XmlLimits
-  /** bound where a message uses them without declaring them */
-  #prefixes: Readonly<Record<string, string>> = DIALBACK
+  /** what is bound where a message uses it without declaring it */
+  #options: DocumentOptions = DIALBACK
   #refused = false
 
   constructor(limits: XmlLimits) {
@@ -21,7 +28,7 @@ class WebSocketCodec implements Codec {
 
   decode(message: Uint8Array): readonly Decoded[] {
     if (this.#refused) return []
-    const scanned = scanDocument(message, this.#limits, { prefixes: this.#prefixes })
+    const scanned = scanDocument(message, this.#limits, this.#options)
     const decoded = isXmlViolation(scanned) ? refused(scanned) : this.#toFrame(scanned)
     this.#refused = decoded.type === 'violation'
     return [decoded]
@@ -58,13 +65,14 @@ class WebSocketCodec implements Codec {
       return violation('invalid-namespace', 'WS-30', 'an open in another namespace')
     if (!isPlain(scanned)) return violation('bad-format', 'WS-32', 'an open with a prefix or with content')
     const prefix = dialbackPrefix(scanned)
-    if (prefix !== null) this.#prefixes = { ...DIALBACK, [prefix]: NS.dialback }
+    if (prefix !== null && prefix !== 'db')
+      this.#options = { prefixes: { ...DIALBACK.prefixes, [prefix]: NS.dialback } }
     return { type: 'open', header: readHeader(scanned, prefix !== null) }
   }
 }
 
 // COMPAT(xmpp-proxy, livechat): they declare the prefix of dialback on the header alone (QK-03).
-const DIALBACK: Readonly<Record<string, string>> = { db: NS.dialback }
+const DIALBACK: DocumentOptions = { prefixes: { db: NS.dialback } }
 
 function toClose(scanned: ScannedElement): Decoded {
   // COMPAT(xmpp-proxy): it closes s2s streams in the namespace of c2s (QK-01).

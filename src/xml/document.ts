@@ -49,6 +49,15 @@ function refusal(length: number): XmlViolation {
 }
 
 function contextFrom(options: DocumentOptions | undefined): Context {
-  if (options?.prefixes === undefined) return NO_CONTEXT
-  return contextOf(Object.entries(options.prefixes))
+  const prefixes = options?.prefixes
+  if (prefixes === undefined) return NO_CONTEXT
+  let context = contexts.get(prefixes)
+  if (context === undefined) {
+    context = contextOf(Object.entries(prefixes))
+    contexts.set(prefixes, context)
+  }
+  return context
 }
+
+/** A reader gives the same prefixes with each of its messages. */
+const contexts = new WeakMap<Readonly<Record<string, string>>, Context>()
