@@ -13,7 +13,7 @@ export interface StreamHeader {
 }
 
 /** What both wires decode to: the stream cannot tell WebSocket from TCP. */
-export type Frame =
+type Frame =
   | { readonly type: 'open'; readonly header: StreamHeader }
   | { readonly type: 'element'; readonly element: ScannedElement }
   | { readonly type: 'close'; readonly seeOtherUri?: string }

@@ -7,7 +7,7 @@
  * (RFC 7395 §3 as changed by XEP-0468 §2); over TCP the stream is one document (RFC 6120 §4), whose header and end tag
  * become the same two frames. Elements and stanzas are written so that they stand alone on either wire.
  */
-export type { Codec, Decoded, Frame, OutgoingFrame, StreamHeader } from './frame.ts'
+export type { Codec, Decoded, OutgoingFrame, StreamHeader } from './frame.ts'
 export { isDialback } from './header.ts'
 export { tcpCodec } from './tcp.ts'
 export { OVERSIZE } from './violation.ts'

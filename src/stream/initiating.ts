@@ -16,6 +16,13 @@ import {
 import { answerDialback, UNSOLICITED, UNSOLICITED_MAX } from './dialback-refused.ts'
 import { kindOf } from './elements.ts'
 import { violated } from './errors.ts'
+import {
+  AUTHENTICATION_AGAIN,
+  CLOSED_EARLY,
+  NO_AUTHENTICATION,
+  NO_HEADER,
+  NOT_AUTHENTICATED,
+} from './failures.ts'
 import { type PeerFeatures, readFeatures } from './features.ts'
 import { openFrame, versionFault } from './header.ts'
 import type { Step, StreamInput, StreamOutput, TransportPolicy } from './machine.ts'
@@ -249,7 +256,7 @@ function closedBy(state: Live, seeOtherUri: string | undefined): Failure | null 
   if (state.type === 'established') return null
   if (seeOtherUri !== undefined)
     return { by: 'peer', kind: 'redirect', uri: seeOtherUri, detail: 'in place of a stream' } // WS-53
-  return { by: 'peer', kind: 'closed', detail: 'before the stream was established' }
+  return CLOSED_EARLY
 }
 
 function fail(state: Live, failure: Failure | null): Step<InitiatingState> {
@@ -283,25 +290,4 @@ function writeOpen({ local, remote }: DomainPair): StreamOutput {
 
 function refusedBy(why: string): Failure {
   return { by: 'peer', kind: 'unauthenticated', detail: `the peer refused SASL EXTERNAL: ${why}` }
-}
-
-const NO_AUTHENTICATION: Failure = {
-  by: 'peer',
-  kind: 'unauthenticated',
-  detail: 'the peer offers no SASL EXTERNAL',
-}
-const AUTHENTICATION_AGAIN: Failure = {
-  by: 'peer',
-  kind: 'unauthenticated',
-  detail: 'the peer asks for authentication again after its success',
-}
-const NO_HEADER: Failure = {
-  by: 'network',
-  kind: 'timeout',
-  detail: 'the peer did not open its stream in time',
-}
-const NOT_AUTHENTICATED: Failure = {
-  by: 'network',
-  kind: 'timeout',
-  detail: 'authentication took too long',
 }

@@ -19,6 +19,17 @@ import {
 import { answerDialback, UNSOLICITED, UNSOLICITED_MAX } from './dialback-refused.ts'
 import { type ElementKind, kindOf } from './elements.ts'
 import { violated } from './errors.ts'
+import {
+  CLOSED_EARLY,
+  NO_CERTIFICATE,
+  NO_FROM,
+  NO_HEADER,
+  NO_TLS,
+  NOT_AUTHENTICATED,
+  OTHER_FROM,
+  OTHER_TO,
+  WRONG_VERDICT,
+} from './failures.ts'
 import { featuresElement, NO_LIMITS } from './features.ts'
 import { judgeHeader, openFrame } from './header.ts'
 import type { Step, StreamInput, StreamOutput, StreamTimer, TransportPolicy } from './machine.ts'
@@ -377,34 +388,3 @@ const AUTHENTICATING: StreamOutput = {
   type: 'progress',
   step: { name: 'authenticating', mechanism: EXTERNAL },
 }
-
-const NO_FROM: Failure = {
-  by: 'peer',
-  kind: 'unauthenticated',
-  detail: 'the stream has no from, so no certificate can prove it',
-}
-const NO_TLS: Failure = {
-  by: 'peer',
-  kind: 'unauthenticated',
-  detail: 'without TLS no certificate proves anything',
-}
-const NO_CERTIFICATE: Failure = {
-  by: 'peer',
-  kind: 'identity',
-  reason: 'no-certificate',
-  detail: 'no certificate was presented',
-}
-const WRONG_VERDICT: Failure = { by: 'us', kind: 'internal', detail: 'a verdict about another domain' }
-const OTHER_FROM = violated('invalid-from', 'ST-18', 'another from after authentication')
-const OTHER_TO = violated('host-unknown', 'ST-18', 'another to after authentication')
-const CLOSED_EARLY: Failure = {
-  by: 'peer',
-  kind: 'closed',
-  detail: 'before the stream was established',
-}
-const NO_HEADER: Failure = {
-  by: 'network',
-  kind: 'timeout',
-  detail: 'the peer did not open its stream in time',
-}
-const NOT_AUTHENTICATED: Failure = { by: 'network', kind: 'timeout', detail: 'authentication took too long' }

@@ -64,7 +64,7 @@ const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
 /** A machine with its codec. Whatever a test does with it, the rules about its outputs are checked (see #carryOut). */
-export class Side<S> {
+class Side<S> {
   readonly wire: Wire
   /** what was written, as text, message by message */
   readonly sent: string[] = []
@@ -208,7 +208,7 @@ export function receiving(wire: Wire, overrides: Overrides<ReceivingOptions> = {
 }
 
 /** another domain of ours, beside montague.example */
-export const ROOMS = domain('rooms.montague.example')
+const ROOMS = domain('rooms.montague.example')
 
 /** Ours is capulet.example; montague.example is dialled. */
 export function initiating(wire: Wire, overrides: Overrides<InitiatingOptions> = {}): Initiating {

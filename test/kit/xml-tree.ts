@@ -50,10 +50,4 @@ export function withoutText(tree: Tree): Tree {
   return { ...tree, children }
 }
 
-/** The same without some features, which are offered by configuration and by what is built. */
-export function withoutChildren(tree: Tree, names: readonly string[]): Tree {
-  const children = tree.children.filter(child => typeof child === 'string' || !names.includes(child.name))
-  return { ...tree, children }
-}
-
 const XMLNS = 'http://www.w3.org/2000/xmlns/'

@@ -1,0 +1,59 @@
+import type { Failure } from '../xmpp/index.ts'
+import { violated } from './errors.ts'
+
+// Ends that always have the same words.
+
+export const NO_FROM: Failure = {
+  by: 'peer',
+  kind: 'unauthenticated',
+  detail: 'the stream has no from, so no certificate can prove it',
+}
+
+export const NO_TLS: Failure = {
+  by: 'peer',
+  kind: 'unauthenticated',
+  detail: 'without TLS no certificate proves anything',
+}
+
+export const NO_CERTIFICATE: Failure = {
+  by: 'peer',
+  kind: 'identity',
+  reason: 'no-certificate',
+  detail: 'no certificate was presented',
+}
+
+export const WRONG_VERDICT: Failure = { by: 'us', kind: 'internal', detail: 'a verdict about another domain' }
+
+export const OTHER_FROM = violated('invalid-from', 'ST-18', 'another from after authentication')
+
+export const OTHER_TO = violated('host-unknown', 'ST-18', 'another to after authentication')
+
+export const CLOSED_EARLY: Failure = {
+  by: 'peer',
+  kind: 'closed',
+  detail: 'before the stream was established',
+}
+
+export const NO_HEADER: Failure = {
+  by: 'network',
+  kind: 'timeout',
+  detail: 'the peer did not open its stream in time',
+}
+
+export const NOT_AUTHENTICATED: Failure = {
+  by: 'network',
+  kind: 'timeout',
+  detail: 'authentication took too long',
+}
+
+export const NO_AUTHENTICATION: Failure = {
+  by: 'peer',
+  kind: 'unauthenticated',
+  detail: 'the peer offers no SASL EXTERNAL',
+}
+
+export const AUTHENTICATION_AGAIN: Failure = {
+  by: 'peer',
+  kind: 'unauthenticated',
+  detail: 'the peer asks for authentication again after its success',
+}
