@@ -1,67 +1,189 @@
-import type { Clock, Event, Limits, Random } from './base/index.ts'
-import type { AccountSnapshot, CheckReport, Host } from './federation/index.ts'
-import type { Stanza } from './xmpp/index.ts'
+import { type Event, Observer } from './base/index.ts'
+import { systemClock, systemRandom } from './base/system.ts'
+import { createDiscovery, createHostMetaPublisher, createResolver } from './discovery/index.ts'
+import {
+  type AccountSnapshot,
+  type CheckReport,
+  FederationCore,
+  type FederationOptions,
+  readOptions,
+  type Stage,
+} from './federation/index.ts'
+import { type Arrival, createFront, type Front } from './front/index.ts'
+import { startInitiating, startReceiving } from './session/index.ts'
+import { type Domain, parseDomain, type Stanza } from './xmpp/index.ts'
 
-/** What a federation is made of. PEM texts, not paths: reading files is the caller's business. */
-export interface FederationOptions {
-  readonly domains: readonly DomainOptions[]
-  readonly listen?: readonly ListenOptions[]
-  readonly trust?: {
-    /** PEM, beside Node's bundled roots */
-    readonly ca?: readonly string[]
-    /** PEM intermediates for peers and proxies that drop theirs */
-    readonly intermediates?: readonly string[]
-  }
-  readonly network?: {
-    /** CIDR blocks that may be dialled beyond the public internet */
-    readonly allowPrivate?: readonly string[]
-    /** 'host:port' -> 'address:port': where the socket goes; TLS and HTTP unchanged */
-    readonly connect?: Readonly<Record<string, string>>
-  }
-  /** static, ahead of discovery */
-  readonly endpoints?: readonly { readonly domain: string; readonly url: string }[]
-  readonly limits?: Partial<Limits>
-  readonly clock?: Clock
-  readonly random?: Random
-  /** called for every event from the first one on */
-  readonly onEvent?: (event: Event) => void
-}
+export type { Clock, Event, EventName, Events, LimitName, Limits, Random } from './base/index.ts'
+export { defaultLimits, LIMITS } from './base/index.ts'
+export type {
+  AccountSnapshot,
+  CheckReport,
+  Delivery,
+  DomainOptions,
+  FederationOptions,
+  Host,
+  HostContext,
+  ListenOptions,
+  Stage,
+  StageName,
+} from './federation/index.ts'
+export { type EmbeddedHost, type EmbeddedOptions, embedded } from './hosts/index.ts'
+export type { Attribute, Element } from './xml/index.ts'
+export {
+  bounce,
+  type Domain,
+  describe,
+  element,
+  type Failure,
+  type FailureId,
+  failureId,
+  formatJid,
+  iq,
+  type Jid,
+  message,
+  NS,
+  parseDomain,
+  parseJid,
+  presence,
+  resultOf,
+  type Stanza,
+  type StanzaCondition,
+  type StanzaError,
+  type StanzaKind,
+  stanzaFromElement,
+} from './xmpp/index.ts'
 
-export interface DomainOptions {
-  readonly name: string
-  /** further domains with the same host, certificate and url */
-  readonly also?: readonly string[]
-  /** the wss URL at which peers reach the domain; without it the domain only dials out */
-  readonly url?: string
-  /** addresses to publish in host-meta.json (DECISIONS 11) */
-  readonly ips?: readonly string[]
-  /** PEM chain, leaf first */
-  readonly certificate: string
-  /** PEM private key */
-  readonly key: string
-  readonly host: Host
-}
-
-export interface ListenOptions {
-  /** 'address:port' or '[address]:port'; port 0 takes a free one */
-  readonly address: string
-  readonly clientCertificates?: 'request' | 'off'
-}
-
+/** A running federation: its domains, their streams and their listeners. Nothing in it is global. */
 export interface Federation {
   /** bound addresses, in the order of `listen` */
   readonly listening: readonly { readonly address: string; readonly port: number }[]
-  /** Send from one of our domains. Resolves when there is room for the next; failures come back as error stanzas. */
-  send(stanza: Stanza, options?: { signal?: AbortSignal }): Promise<void>
+  /**
+   * Send from one of our domains. Resolves when there is room for the next; failures come back as error stanzas.
+   * Rejects with the reason of `signal`: where it was aborted before the call, nothing was accepted; later, only the
+   * waiting ends.
+   * @throws TypeError (a rejection) where `from` is none of our domains
+   */
+  send(stanza: Stanza, options?: { readonly signal?: AbortSignal }): Promise<void>
+  /** what became of every stanza so far (DECISIONS 23) */
   account(): AccountSnapshot
   /** Walk to `remote` as `local`, afresh: no pool, cache or back-off (DECISIONS 30). */
   check(
     remote: string,
-    options: { local: string; signal: AbortSignal; onStage?: (stage: CheckReport['stages'][number]) => void },
+    options: {
+      readonly local: string
+      readonly signal: AbortSignal
+      readonly onStage?: (stage: Stage) => void
+    },
   ): Promise<CheckReport>
   /** New handshakes use it; streams stay. Throws where key and certificate do not fit; the old one stays then. */
-  setCertificate(domain: string, pem: { certificate: string; key: string }): void
+  setCertificate(domain: string, pem: { readonly certificate: string; readonly key: string }): void
+  /** @returns a function that ends the subscription; idempotent */
   subscribe(subscriber: (event: Event) => void): () => void
-  /** system-shutdown to every stream, closes, hosts stopped. Resolves within the budget. Idempotent. */
-  close(options?: { deadlineMs?: number }): Promise<void>
+  /** system-shutdown to every stream, closes, hosts stopped. Resolves within the budget (`limits.drainMs`). Idempotent. */
+  close(options?: { readonly deadlineMs?: number }): Promise<void>
 }
+
+/**
+ * Serve domains: hosts started, listeners bound, streams dialled and taken from then on.
+ * Rejects with a TypeError that names every problem of the options at once, with what a host throws, and with Node's
+ * error where an address cannot be had; nothing is left running then.
+ */
+export async function createFederation(options: FederationOptions): Promise<Federation> {
+  const settings = readOptions(options)
+  const { clock = systemClock, random = systemRandom } = options
+  const { limits, trust } = settings
+  const observer = new Observer()
+  if (options.onEvent !== undefined) observer.subscribe(options.onEvent)
+
+  const resolver = createResolver({ ...settings, clock })
+  const discovery = createDiscovery({ ...settings, resolver, observer, clock, random })
+  const publisher = createHostMetaPublisher({ domains: settings.domains, resolver, limits, clock })
+  const core = new FederationCore({
+    settings,
+    discovery,
+    resolver,
+    startInitiating: stream => startInitiating({ ...stream, clock, random, limits }),
+    observer,
+    clock,
+    random,
+  })
+  const local = new Set(settings.domains.flatMap(({ name, also }) => [name, ...also]))
+  const isLocal = (domain: Domain) => local.has(domain)
+
+  const onTransport = (arrival: Arrival) => {
+    const { transport } = arrival
+    const session = core.accept(
+      handler => startReceiving({ transport, isLocal, trust, handler, observer, clock, random, limits }),
+      () => arrival.authenticated(),
+    )
+    arrival.onEvict = () => session.end(EVICTED)
+  }
+
+  await core.start()
+  let front: Front | null = null
+  try {
+    // Not waited for: DNS may be silent for long, and until it speaks only the hint of our addresses is missing.
+    void publisher.start()
+    if (settings.listen.length > 0) {
+      const { listen, domains, ca } = settings
+      const documents = (domain: Domain) => publisher.documents(domain)
+      front = await createFront({ listen, domains, ca, documents, onTransport, observer, limits, clock })
+    }
+  } catch (problem) {
+    publisher.stop()
+    await core.close(0)
+    throw problem
+  }
+  const listening = front?.listening ?? []
+
+  const close = async (deadlineMs: number) => {
+    const startMs = clock.monotonicMs()
+    observer.publish({ type: 'stopping', deadlineMs })
+    publisher.stop()
+    front?.stop()
+    await core.close(deadlineMs)
+    await front?.close()
+    observer.publish({ type: 'stopped', ms: clock.monotonicMs() - startMs })
+  }
+  let closed: Promise<void> | null = null
+
+  return {
+    listening,
+    send: (stanza, { signal } = {}) => sendWithin(core, stanza, signal),
+    account: () => core.account(),
+    async check(remote, walk) {
+      return core.check(remote, walk)
+    },
+    setCertificate(domain, pem) {
+      const name = parseDomain(domain)
+      if (name === null) throw new TypeError(`not a domain: ${domain}`)
+      core.setCertificate(name, pem)
+      front?.setCertificate(name, pem)
+    },
+    subscribe: subscriber => observer.subscribe(subscriber),
+    close({ deadlineMs = limits.drainMs } = {}) {
+      closed ??= close(deadlineMs)
+      return closed
+    },
+  }
+}
+
+async function sendWithin(core: FederationCore, stanza: Stanza, signal?: AbortSignal): Promise<void> {
+  signal?.throwIfAborted()
+  const room = core.send(stanza)
+  if (room === undefined || signal === undefined) return room
+  await new Promise<void>((resolve, reject) => {
+    const onAbort = () => reject(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    void room.then(() => {
+      signal.removeEventListener('abort', onAbort)
+      resolve()
+    })
+  })
+}
+
+const EVICTED = {
+  by: 'us',
+  kind: 'overload',
+  detail: 'too many connections have not authenticated; this one is the oldest',
+} as const

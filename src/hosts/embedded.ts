@@ -4,7 +4,7 @@ import type { Element } from '../xml/index.ts'
 import { isRequest, resultOf, type Stanza, type StanzaError } from '../xmpp/index.ts'
 import { ECHO_ACCOUNT, Echo } from './echo.ts'
 import { answerQuery, BOT, type Identity, ISTHMUS, type Profile, SERVER, type Software } from './queries.ts'
-import { type Reply, replyTo } from './reply.ts'
+import { bodyOf, type Reply, replyTo } from './reply.ts'
 import { Requests } from './requests.ts'
 
 /** What a domain in this process does. Everything is optional: without options it answers queries and refuses the rest. */
@@ -28,6 +28,8 @@ export interface EmbeddedOptions {
 }
 
 export interface MessageTools {
+  /** the first body's text; '' where there is none, as in chat states and receipts */
+  readonly body: string
   /** Answer in the same conversation: type and thread stay. Resolves when there is room for the next stanza. */
   readonly reply: (reply: string | Reply) => Promise<void>
 }
@@ -164,8 +166,7 @@ class Embedded implements EmbeddedHost {
     const { onMessage } = this.#options
     // SZ-23: the same for an account that does not exist, bare or full, and for the domain that nobody reads for.
     if (onMessage === undefined || !this.#exists(to.local)) return UNAVAILABLE
-    const reply = async (given: string | Reply) => context.send(replyTo(message, given))
-    return then(onMessage(message, { reply }), refusal)
+    return then(onMessage(message, new Tools(message, context)), refusal)
   }
 
   #presence(presence: Stanza): Delivery | Promise<Delivery> {
@@ -207,6 +208,21 @@ class Embedded implements EmbeddedHost {
   #running(): HostContext {
     if (this.#context === null) throw new TypeError('the host has not been started')
     return this.#context
+  }
+}
+
+/** The body is read only where it is asked for: the tree costs as much as all the rest of a message's way. */
+class Tools implements MessageTools {
+  readonly reply: MessageTools['reply']
+  readonly #message: Stanza
+
+  constructor(message: Stanza, context: HostContext) {
+    this.#message = message
+    this.reply = async given => context.send(replyTo(message, given))
+  }
+
+  get body(): string {
+    return bodyOf(this.#message)
   }
 }
 

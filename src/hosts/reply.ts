@@ -25,6 +25,12 @@ export function replyTo(original: Stanza, reply: string | Reply): Stanza {
   })
 }
 
+/** The first body's text; '' where there is none. */
+export function bodyOf(message: Stanza): string {
+  const body = message.element().children.find(child => isChild(child, 'body'))
+  return body === undefined || typeof body === 'string' ? '' : body.children.join('')
+}
+
 /** A child in the content namespace. */
 export function isChild(child: Element | string, name: string): child is Element {
   return typeof child !== 'string' && child.name === name && child.namespace === NS.server

@@ -33,7 +33,8 @@ describe('handlers of an embedded host', () => {
   it('get messages, and answer in the same conversation', async () => {
     const seen: Stanza[] = []
     const host = started({
-      onMessage: async (received, { reply }) => {
+      onMessage: async (received, { body, reply }) => {
+        expect(body).toBe('hello')
         seen.push(received)
         await reply('wherefore?')
       },
