@@ -168,6 +168,30 @@ describe('walls', () => {
     expect(problems).toEqual([])
   })
 
+  it('are those of docs/ARCHITECTURE.md', () => {
+    const document = readFileSync(
+      fileURLToPath(new URL('../../docs/ARCHITECTURE.md', import.meta.url)),
+      'utf8',
+    )
+    const block = /\n## Walls\n[^`]*(?:`[^`\n]+`[^`]*)*```\n([^`]+)```/.exec(document)?.[1] ?? ''
+    const documented = Object.fromEntries(
+      block
+        .trim()
+        .split('\n')
+        .map(line => {
+          const [room = '', ...others] = line.trim().split(/\s+/)
+          return [room, others.filter(other => other !== '-').sort()]
+        }),
+    )
+    const enforced = Object.fromEntries(
+      Object.entries(WALLS).map(([room, { rooms, types = [] }]) => [
+        room,
+        [...rooms, ...types.map(other => `${other}(types)`)].sort(),
+      ]),
+    )
+    expect(documented).toEqual(enforced)
+  })
+
   it('notices each kind of breach', () => {
     expect(problemsOf('xml/a.ts', "import { x } from '../stream/index.ts'")).toHaveLength(1)
     expect(problemsOf('stream/a.ts', "import { judgePeer } from '../identity/index.ts'")).toHaveLength(1)
