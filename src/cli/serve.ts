@@ -25,8 +25,8 @@ async function serve(file: string, io: Io): Promise<ExitCode> {
   const logger = createLogger(config.log, io.out)
   try {
     const user = currentUser(io.environment, io.home)
-    const gateway = await startGateway(config, { logger, user, version: version() })
-    const ended = await runUntilSignalled(gateway, io.signals, logger)
+    const start = () => startGateway(config, { logger, user, version: version() })
+    const ended = await runUntilSignalled(start, io.signals, logger)
     return ended === 'drained' ? EXIT.ok : EXIT.failed
   } catch (cause) {
     const failure = systemFailure(cause)

@@ -8,29 +8,36 @@ export interface SignalSource {
 }
 
 /**
- * Run until SIGTERM or SIGINT, then drain. SIGHUP reads the certificates again.
+ * Start, then run until SIGTERM or SIGINT, then drain. SIGHUP reads the certificates again. Signals are heard from before
+ * the start on: whoever sees the gateway listen may stop it. Rejects where `start` does.
  * @returns 'drained', or 'cut' where a second signal came before the end
  */
 export async function runUntilSignalled(
-  gateway: Pick<Gateway, 'reloadCertificates' | 'stop'>,
+  start: () => Promise<Pick<Gateway, 'reloadCertificates' | 'stop'>>,
   signals: SignalSource,
   logger: Logger,
 ): Promise<'drained' | 'cut'> {
-  const onHangup = () => {
-    logger.info('SIGHUP: reading certificates again')
-    gateway.reloadCertificates()
-  }
-  signals.on('SIGHUP', onHangup)
   const stop = nextSignal(signals)
-  logger.info(`${await stop.arrived}: draining`)
-  const again = nextSignal(signals)
+  /** the first wish to stop, then the one that does not wait */
+  let listening = stop
+  let reload = () => {}
+  const onHangup = () => reload()
+  signals.on('SIGHUP', onHangup)
   try {
+    const gateway = await start()
+    reload = () => {
+      logger.info('SIGHUP: reading certificates again')
+      gateway.reloadCertificates()
+    }
+    logger.info(`${await stop.arrived}: draining`)
+    const again = nextSignal(signals)
+    listening = again
     return await Promise.race([
       gateway.stop().then(() => 'drained' as const),
       again.arrived.then(() => 'cut' as const),
     ])
   } finally {
-    again.release()
+    listening.release()
     signals.off('SIGHUP', onHangup)
   }
 }
