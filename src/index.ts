@@ -27,7 +27,13 @@ export type {
   Stage,
   StageName,
 } from './federation/index.ts'
-export { type EmbeddedHost, type EmbeddedOptions, embedded } from './hosts/index.ts'
+export {
+  type EmbeddedHost,
+  type EmbeddedOptions,
+  embedded,
+  type IqHandler,
+  type MessageTools,
+} from './hosts/index.ts'
 export type { Attribute, Element } from './xml/index.ts'
 export {
   bounce,

@@ -30,7 +30,7 @@ import { codePointAt, sequenceLength } from './utf8.ts'
 import { FAULT, type Fault } from './violation.ts'
 
 /** What `run` stopped for. */
-export const MORE = 1
+const MORE = 1
 export const ELEMENT = 2
 export const HEADER = 3
 export const END = 4

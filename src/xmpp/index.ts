@@ -49,7 +49,6 @@ export {
 export { formatJid, type Jid, parseJid, parseWireJid, sameJid, toBare } from './jid.ts'
 export { NS, REL_S2S_WEBSOCKET } from './namespaces.ts'
 export {
-  isAnswerable,
   isRequest,
   isViolation,
   type Stanza,

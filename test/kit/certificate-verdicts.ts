@@ -91,7 +91,7 @@ function namesOf({ domain = DOMAIN, hosts = [] }: CertificateCase): ReferenceNam
   return { domain: parsed, hosts, pins: [] }
 }
 
-export function outcome(verdict: IdentityVerdict): Expected {
+function outcome(verdict: IdentityVerdict): Expected {
   if (!verdict.ok) return verdict.reason
   if (verdict.via === 'pin') throw new TypeError('no case has pins')
   return verdict.via

@@ -15,7 +15,7 @@ import { createRelay, type Relay } from './relay.ts'
 // host-meta that is really fetched, through `network.connect`.
 
 /** People live here and remember what they get; everybody else is the embedded host's: ping, disco, version, echo@. */
-export class TownHost implements Host {
+class TownHost implements Host {
   readonly name = 'embedded'
   /** what people got, errors included, in order */
   readonly received: Stanza[] = []

@@ -33,7 +33,7 @@ export type Depth =
 
 export type Ended = NetworkFailure | LocalFailure | null
 
-export class Mallory {
+class Mallory {
   readonly transport: Transport
   readonly recorder: Recorder
   #read = 0
