@@ -155,6 +155,7 @@ export const LIMITS = {
   chainBytes: limit('bytes', 64 * KIB, 'presented; larger fails closed'),
   pathSignatureChecks: limit('count', 200, 'bounds hostile path building'),
   nameConstraintChecks: limit('count', 250_000, 'names times subtrees of one path; Go’s figure'),
+  rememberedAuthorities: limit('count', 100, 'intermediates of proven paths: the network uses a few dozen'),
 
   // -- gateway
   logLinesPerSecond: limit('count', 20, 'per address, then a summary (Openfire OF-3186)'),

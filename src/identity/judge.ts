@@ -27,7 +27,7 @@ export interface PeerEvidence extends ChainEvidence {
  */
 export function judgePeer(evidence: PeerEvidence): IdentityVerdict {
   const { nodeVerdict, names, nowMs } = evidence
-  const read = readChain(evidence.chain, evidence.limits)
+  const read = readChain(evidence.chain, evidence.trust, evidence.limits)
   if (!read.ok) return refuse(names, read)
   const [leaf] = read.certificates
   const pin = matchPin(leaf, names)

@@ -38,7 +38,7 @@ export function checkPath(
   nowMs: number,
   limits: PathLimits,
 ): PathResult {
-  const read = readChain(chain, limits)
+  const read = readChain(chain, trust, limits)
   return read.ok ? findPath(read.certificates, trust, nowMs, limits) : read
 }
 
@@ -47,7 +47,7 @@ export type ChainResult =
   | Refusal
 
 /** Size is looked at before any byte is parsed; one malformed certificate refuses the chain. */
-export function readChain(chain: readonly Uint8Array[], limits: PathLimits): ChainResult {
+export function readChain(chain: readonly Uint8Array[], trust: TrustStore, limits: PathLimits): ChainResult {
   const bytes = chain.reduce((sum, { length }) => sum + length, 0)
   if (chain.length > limits.chainCertificates || bytes > limits.chainBytes) {
     const detail = `the chain has ${chain.length} certificates in ${bytes} bytes; at most ${limits.chainCertificates} in ${limits.chainBytes} bytes are accepted`
@@ -55,6 +55,11 @@ export function readChain(chain: readonly Uint8Array[], limits: PathLimits): Cha
   }
   const certificates: Certificate[] = []
   for (const [index, der] of chain.entries()) {
+    const known = index === 0 ? undefined : trust.remembered.find(der)
+    if (known !== undefined) {
+      certificates.push(known.certificate)
+      continue
+    }
     const parsed = parseCertificate(der)
     if (!parsed.ok)
       return refusal('malformed', `certificate ${index + 1} of the chain is malformed ${parsed.detail}`)
@@ -102,9 +107,10 @@ export function findPath(
   const presented = new Map<string, Issuer[]>()
   for (const certificate of others) {
     const subject = latin1(certificate.subject)
+    const candidate = trust.remembered.find(certificate.der) ?? issuer(certificate, false)
     const named = presented.get(subject)
-    if (named) named.push(issuer(certificate, false))
-    else presented.set(subject, [issuer(certificate, false)])
+    if (named) named.push(candidate)
+    else presented.set(subject, [candidate])
   }
   const search: Search = {
     issuersOf: child => [
@@ -117,7 +123,11 @@ export function findPath(
     furthest: { length: 0, refusal: refusal('untrusted', '') },
   }
   const path = extend([leaf], search)
-  if (path !== null) return success(path)
+  if (path !== null) {
+    for (const candidate of [...presented.values()].flat())
+      if (path.includes(candidate.certificate)) trust.remembered.add(candidate)
+    return success(path)
+  }
   return isExhausted(search)
     ? refusal('too-much-work', 'the chain allows too many paths to try them all')
     : search.furthest.refusal

@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto'
+import { defaultLimits } from '../base/index.ts'
 import { type Certificate, isSelfIssued, parseCertificate } from './certificate.ts'
 import { latin1 } from './der.ts'
 import { readPemCertificates } from './pem.ts'
@@ -17,6 +18,8 @@ export interface Issuer {
 export interface TrustStore {
   /** everything in it by subject, anchors first */
   issuersNamed(subject: Uint8Array): readonly Issuer[]
+  /** authorities that peers presented, which paths have proven */
+  readonly remembered: Remembered
   /** the anchors that are this very certificate */
   isAnchor(certificate: Certificate): boolean
   /** entries that were left out, a sentence each without trailing stop; for configuration checks */
@@ -53,8 +56,34 @@ export function createTrustStore(sources: TrustSources): TrustStore {
   for (const issuers of bySubject.values()) issuers.sort((a, b) => Number(b.trusted) - Number(a.trusted))
   return {
     issuersNamed: subject => bySubject.get(latin1(subject)) ?? NONE,
+    remembered: new Remembered(),
     isAnchor: certificate => anchors.has(latin1(certificate.der)),
     problems,
+  }
+}
+
+/**
+ * Authorities that stood on a path to an anchor: a few have issued most of what peers present. Kept is what never changes
+ * about a certificate, that is its reading, its key and whose signatures it has made. Whether it may be believed, every
+ * path asks anew.
+ */
+export class Remembered {
+  readonly #issuers = new Map<string, Issuer>()
+
+  /** by its very bytes */
+  find(der: Uint8Array): Issuer | undefined {
+    return this.#issuers.get(latin1(der))
+  }
+
+  add(proven: Issuer): void {
+    const key = latin1(proven.certificate.der)
+    this.#issuers.delete(key)
+    this.#issuers.set(key, proven)
+    if (this.#issuers.size <= defaultLimits.rememberedAuthorities) return
+    for (const [oldest] of this.#issuers) {
+      this.#issuers.delete(oldest)
+      break
+    }
   }
 }
 

@@ -46,6 +46,60 @@ describe('a trust store', () => {
   })
 })
 
+describe('authorities remembered', () => {
+  const DAY_MS = 24 * 3_600_000
+  const [, intermediate = new Uint8Array()] = chainDer
+  const storeThatRemembers = () => {
+    const store = createTrustStore({ roots: [authority.caPem] })
+    expect(checkPath(chainDer, store, Date.now(), defaultLimits)).toMatchObject({ ok: true })
+    return store
+  }
+
+  it('are those of proven paths, never the peer’s own certificate, never those of a refused one', () => {
+    const store = storeThatRemembers()
+    expect(store.remembered.find(intermediate)?.certificate.der).toEqual(intermediate)
+    expect(store.remembered.find(leaf)).toBeUndefined()
+    const strangers = testAuthority().issue({ dns: ['capulet.example'] }).chainDer
+    expect(checkPath(strangers, store, Date.now(), defaultLimits)).toMatchObject({ ok: false })
+    expect(store.remembered.find(strangers[1] ?? leaf)).toBeUndefined()
+  })
+
+  it('are one object in later paths', () => {
+    const store = storeThatRemembers()
+    const second = authority.issue({ dns: ['montague.example'] }).chainDer
+    const result = checkPath(second, store, Date.now(), defaultLimits)
+    expect(result.ok && result.path[1]).toBe(store.remembered.find(intermediate)?.certificate)
+  })
+
+  it('prove nothing by themselves: signature, dates and presence are asked anew', () => {
+    const store = storeThatRemembers()
+    const now = Date.now()
+    const judged = (chain: readonly Uint8Array[], nowMs = now) => {
+      const result = checkPath(chain, store, nowMs, defaultLimits)
+      return result.ok || result.reason
+    }
+    const forged = leaf.slice()
+    forged[forged.length - 1] = (forged[forged.length - 1] ?? 0) ^ 1
+    expect(judged([forged, intermediate])).toBe('bad-signature')
+    expect(judged([leaf])).toBe('untrusted')
+    const longLived = authority.issue({ dns: ['capulet.example'], notAfterMs: now + 90 * DAY_MS }).chainDer
+    expect(judged(longLived)).toBe(true)
+    expect(judged(longLived, now + 60 * DAY_MS)).toBe('expired')
+  })
+
+  it('are few', () => {
+    const store = storeThatRemembers()
+    const [known] = [store.remembered.find(intermediate)]
+    if (known === undefined) throw new Error('not remembered')
+    for (let count = 0; count < defaultLimits.rememberedAuthorities; count++) {
+      const certificate = { ...known.certificate, der: Uint8Array.of(count) }
+      store.remembered.add({ ...known, certificate })
+    }
+    expect(store.remembered.find(intermediate)).toBeUndefined()
+    expect(store.remembered.find(Uint8Array.of(0))).toBeDefined()
+  })
+})
+
 describe('PEM texts', () => {
   const block = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
   it.each([
