@@ -5,8 +5,8 @@ import type { FederationInitiating } from './children/federation-initiating.ts'
 import type { FederationReceiving } from './children/federation-receiving.ts'
 
 const STREAMS = 1_000
-/** first, and not counted: code, contexts and buffers that any number of streams needs */
-const FIRST_STREAMS = 100
+/** first, and not counted: what any number needs, of which the young generation of the heap takes longest to grow */
+const FIRST_STREAMS = 300
 const CONCURRENCY = 16
 const KIB = 1_024
 
