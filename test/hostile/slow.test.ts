@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { auth, conditionOf, type Depth, message, open, type Scene, scene } from '../kit/mallory.ts'
+import { auth, CLOSE, conditionOf, type Depth, message, open, type Scene, scene } from '../kit/mallory.ts'
 import { closeCodeOf, frame, OPCODE, rawTcp, rawTls, rawWebSocket, upgradeRequest } from '../kit/wire.ts'
 
 // Peers that are slow, or silent: each step has its deadline, which traffic of the wrong kind does not extend.
@@ -111,10 +111,18 @@ describe('after authentication', () => {
   it('a peer that does not answer our close is left', async () => {
     const mallory = await stage.dial()
     await mallory.reach('authenticated')
-    // The error, the close, and then the WebSocket itself ends, although he never closes.
     mallory.say(message().replace(/ to='[^']*'/, ''))
-    const { messages } = await mallory.rest()
-    expect(conditionOf(messages)).toBe('improper-addressing')
+    await mallory.recorder.ended()
+    expect(conditionOf(mallory.recorder.texts)).toBe('improper-addressing')
+    await unharmed()
+  })
+
+  it('a peer that closes its stream and never its connection is left', async () => {
+    const mallory = await stage.dial()
+    await mallory.reach('authenticated')
+    mallory.say(CLOSE)
+    await mallory.recorder.ended()
+    expect(mallory.recorder.texts.at(-1)).toMatch(/^<close /)
     await unharmed()
   })
 

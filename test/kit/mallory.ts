@@ -56,9 +56,14 @@ class Mallory {
     return text
   }
 
-  /** everything else that comes, to the end */
+  /** Everything else that comes, to the end. After the gateway's close he ends the WebSocket. */
   async rest(): Promise<{ readonly messages: readonly string[]; readonly ended: Ended }> {
-    const ended = await this.recorder.ended()
+    const { recorder, transport } = this
+    await recorder.until(
+      () => recorder.ends.length > 0 || recorder.texts.at(-1)?.startsWith('<close') === true,
+    )
+    transport.close(1000)
+    const ended = await recorder.ended()
     return { messages: this.recorder.texts.slice(this.#read), ended }
   }
 
