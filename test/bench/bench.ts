@@ -21,7 +21,7 @@ export function meets(figure: number, limit: Limit): boolean {
   return 'atLeast' in limit ? figure >= limit.atLeast : figure <= limit.atMost
 }
 
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   const sorted = [...values].sort((one, other) => one - other)
   const middle = sorted[sorted.length >> 1]
   if (middle === undefined) throw new TypeError('no values')

@@ -9,11 +9,12 @@ export const CORPUS_PAIR = { from: 'capulet.example', to: 'montague.example' } a
 
 /**
  * What one domain sends to another in a busy hour, written for this project: every kind of stanza, many scripts, the
- * writing habits of different software. It is the same on every machine, in an order that mixes the kinds.
+ * writing habits of different software. It is the same on every machine, in an order that mixes the kinds, and
+ * comes as a transport hands it over.
  */
 export function corpus(
   pair: { readonly from: string; readonly to: string } = CORPUS_PAIR,
-): readonly Uint8Array[] {
+): readonly Buffer[] {
   const dice = new Dice(468)
   const pen = { dice, ...pair }
   const stanzas = [...messages(pen), ...presences(pen), ...iqs(pen)]
@@ -23,5 +24,5 @@ export function corpus(
     stanzas[left - 1] = two
     stanzas[other] = one
   }
-  return stanzas.map(text => new Uint8Array(Buffer.from(text)))
+  return stanzas.map(text => Buffer.from(text))
 }
