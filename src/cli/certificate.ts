@@ -4,10 +4,10 @@ import { systemClock } from '../base/system.ts'
 import { printable, readText } from '../gateway/index.ts'
 import { createTrustStore, type IdentityVerdict, judgeChain, readPemCertificates } from '../identity/index.ts'
 import type { Domain } from '../xmpp/index.ts'
+import type { AddCommand } from './add-command.ts'
 import { domainArgument } from './domain-argument.ts'
 import { EXIT, type ExitCode } from './exit.ts'
 import type { Io } from './io.ts'
-import type { AddCommand } from './program.ts'
 import { styleFor } from './style.ts'
 
 interface CertificateOptions {

@@ -7,11 +7,11 @@ import {
   walkTo,
 } from '../gateway/index.ts'
 import type { Domain } from '../xmpp/index.ts'
+import type { AddCommand } from './add-command.ts'
 import { domainArgument } from './domain-argument.ts'
 import { EXIT, type ExitCode } from './exit.ts'
 import { abortOnSignal, type Io } from './io.ts'
 import { CONFIG_OPTION, readConfig } from './options.ts'
-import type { AddCommand } from './program.ts'
 import { styleFor } from './style.ts'
 
 interface CheckOptions {

@@ -1,10 +1,10 @@
 import { hostMetaFor, loadConfig, renderProblems, renderSample } from '../gateway/index.ts'
 import type { Domain } from '../xmpp/index.ts'
+import type { AddCommand } from './add-command.ts'
 import { domainArgument } from './domain-argument.ts'
 import { EXIT, type ExitCode } from './exit.ts'
 import type { Io } from './io.ts'
 import { CONFIG_OPTION, readConfig } from './options.ts'
-import type { AddCommand } from './program.ts'
 
 interface HostMetaOptions {
   readonly config: string

@@ -1,9 +1,9 @@
 import { type Conversation, type Demo, startDemo, systemFailure } from '../gateway/index.ts'
+import type { AddCommand } from './add-command.ts'
 import { DemoScreen } from './demo-screen.ts'
 import { DemoStreams } from './demo-streams.ts'
 import { EXIT, type ExitCode } from './exit.ts'
 import { abortOnSignal, type Io } from './io.ts'
-import type { AddCommand } from './program.ts'
 
 interface DemoCommandOptions {
   readonly once?: true

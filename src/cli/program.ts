@@ -8,9 +8,6 @@ import type { Io } from './io.ts'
 import { addServe } from './serve.ts'
 import { version } from './version.ts'
 
-/** A command that registers itself; its action reports how it ended. */
-export type AddCommand = (program: Command, io: Io, end: (code: ExitCode) => void) => void
-
 /** Run the command line. Never rejects and never exits: the code is the result. */
 export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
   let code: ExitCode = EXIT.ok

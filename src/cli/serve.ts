@@ -5,10 +5,10 @@ import {
   startGateway,
   systemFailure,
 } from '../gateway/index.ts'
+import type { AddCommand } from './add-command.ts'
 import { EXIT, type ExitCode } from './exit.ts'
 import type { Io } from './io.ts'
 import { CONFIG_OPTION, readConfig } from './options.ts'
-import type { AddCommand } from './program.ts'
 import { version } from './version.ts'
 
 export const addServe: AddCommand = (program, io, end) => {

@@ -1,10 +1,11 @@
 import type { Clock, Limits, Observer } from '../base/index.ts'
+import type { HostMetaDocuments } from '../discovery/index.ts'
 import { webSocketAcceptor } from '../transport/index.ts'
 import type { Domain } from '../xmpp/index.ts'
 import { Admission } from './admission.ts'
 import { Certificates, type FrontDomain } from './certificates.ts'
 import { type Arrival, type ListenAddress, Listener } from './listener.ts'
-import { type HostMetaDocuments, Routes } from './routes.ts'
+import { Routes } from './routes.ts'
 
 export interface FrontOptions {
   readonly listen: readonly ListenAddress[]

@@ -10,4 +10,3 @@
 export type { FrontDomain } from './certificates.ts'
 export { createFront, type Front, type FrontOptions } from './front.ts'
 export type { Arrival, ListenAddress } from './listener.ts'
-export type { HostMetaDocuments } from './routes.ts'

@@ -1,15 +1,8 @@
 import type { IncomingMessage } from 'node:http'
+import type { HostMetaDocuments } from '../discovery/index.ts'
 import { type Domain, parseDomain } from '../xmpp/index.ts'
 import type { FrontDomain } from './certificates.ts'
 import { type Answer, plain, refuse } from './request.ts'
-
-/** What a domain publishes about itself (DS-30), ready to be sent. */
-export interface HostMetaDocuments {
-  readonly jrd: string
-  readonly xrd: string
-  /** how long caches may keep them; never above the ttl within (DS-34) */
-  readonly maxAgeSeconds: number
-}
 
 export interface RouteOptions {
   readonly domains: readonly FrontDomain[]
