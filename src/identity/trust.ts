@@ -67,7 +67,7 @@ export function createTrustStore(sources: TrustSources): TrustStore {
  * about a certificate, that is its reading, its key and whose signatures it has made. Whether it may be believed, every
  * path asks anew.
  */
-export class Remembered {
+class Remembered {
   readonly #issuers = new Map<string, Issuer>()
 
   /** by its very bytes */
