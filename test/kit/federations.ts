@@ -107,15 +107,16 @@ export async function twoFederations(
     readonly limits?: Partial<Limits>
     /** 'host:port' -> 'address:port', beside the two towns */
     readonly connect?: Readonly<Record<string, string>>
+    readonly authority?: TestAuthority
   } = {},
 ): Promise<Verona> {
-  const { limits = {}, connect = {} } = options
+  const { limits = {}, connect = {}, authority = testAuthority() } = options
   const country = await federations(
     [
       { name: 'capulet.example', ...options.capulet },
       { name: 'montague.example', ...options.montague },
     ],
-    { limits, connect },
+    { limits, connect, authority },
   )
   const [capulet, montague] = country.towns
   if (capulet === undefined || montague === undefined) throw new Error('two towns were asked for')

@@ -1,8 +1,9 @@
+import { createSecureContext, DEFAULT_CIPHERS, type SecureContext } from 'node:tls'
 import { defaultLimits, type Limits, type LocalFailure, type NetworkFailure } from '../../src/base/index.ts'
 import { systemClock } from '../../src/base/system.ts'
-import { createTlsContext, dialWebSocket, type Transport } from '../../src/transport/index.ts'
+import { dialWebSocket, type Transport } from '../../src/transport/index.ts'
 import { message as stanza } from '../../src/xmpp/index.ts'
-import type { TestAuthority, TestCertificate } from './authority.ts'
+import { type TestAuthority, type TestCertificate, testAuthority } from './authority.ts'
 import { twoFederations, type Verona } from './federations.ts'
 import { backTo, resources } from './fronts.ts'
 import { Recorder } from './transport-compliance.ts'
@@ -90,11 +91,14 @@ export function conditionOf(messages: readonly string[]): string | null {
     : (/<([a-z-]+) xmlns=["']urn:ietf:params:xml:ns:xmpp-streams["']/.exec(error)?.[1] ?? 'unreadable')
 }
 
+/** A chain and its key, as a peer shows them. */
+export type Shown = Pick<TestCertificate, 'certificatePem' | 'keyPem'>
+
 export interface Scene {
   readonly verona: Verona
   /** of Mallory; a public authority would issue it */
   readonly certificate: TestCertificate
-  dial(certificate?: TestCertificate | null): Promise<Mallory>
+  dial(certificate?: Shown | null): Promise<Mallory>
   /** Capulet's message arrives at Montague now. */
   canary(): Promise<void>
   /** nothing but the canary's messages has reached anybody at Montague's */
@@ -105,8 +109,18 @@ export interface Scene {
 }
 
 /** Mallory, and Capulet who talks to Montague. */
-export async function scene(options: { readonly limits?: Partial<Limits> } = {}): Promise<Scene> {
+export async function scene(
+  options: {
+    readonly limits?: Partial<Limits>
+    /** PEM, trusted by Montague beside the authority of the two */
+    readonly roots?: readonly string[]
+  } = {},
+): Promise<Scene> {
+  const { roots = [] } = options
+  const ours = testAuthority()
   const verona = await twoFederations({
+    authority: ours,
+    montague: { more: { trust: { ca: [ours.caPem, ...roots] } } },
     limits: options.limits ?? {},
     // Nobody is there: what Montague owes to Mallory cannot be delivered, and leaves this machine in no case.
     connect: { [`${MALLORY}:443`]: '127.0.0.1:1' },
@@ -123,8 +137,8 @@ export async function scene(options: { readonly limits?: Partial<Limits> } = {})
   }
   await canary()
   const port = montague.federation.listening[0]?.port ?? 0
-  const contexts = new Map<TestCertificate | null, ReturnType<typeof createTlsContext>>()
-  const contextOf = (of: TestCertificate | null) => {
+  const contexts = new Map<Shown | null, SecureContext>()
+  const contextOf = (of: Shown | null) => {
     let context = contexts.get(of)
     if (context === undefined) {
       context = contextFor(authority, of)
@@ -136,7 +150,7 @@ export async function scene(options: { readonly limits?: Partial<Limits> } = {})
   return {
     verona,
     certificate,
-    async dial(of = certificate) {
+    async dial(of: Shown | null = certificate) {
       const recorder = new Recorder()
       const dialled = await dialWebSocket({
         url: 'wss://montague.example/s2s',
@@ -164,8 +178,11 @@ export async function scene(options: { readonly limits?: Partial<Limits> } = {})
   }
 }
 
-function contextFor(authority: TestAuthority, certificate: TestCertificate | null) {
-  const identity =
-    certificate === null ? null : { certificate: certificate.certificatePem, key: certificate.keyPem }
-  return createTlsContext({ identity, ca: [authority.caPem] })
+/** He holds what OpenSSL would not load at its usual level: old digests, short keys. */
+function contextFor(authority: TestAuthority, shown: Shown | null): SecureContext {
+  return createSecureContext({
+    ...(shown === null ? {} : { cert: shown.certificatePem, key: shown.keyPem }),
+    ca: authority.caPem,
+    ciphers: `${DEFAULT_CIPHERS}:@SECLEVEL=0`,
+  })
 }
