@@ -146,6 +146,7 @@ export class FederationCore {
     return {
       domains,
       clock: this.#deps.clock,
+      limits: this.#deps.settings.limits,
       send(stanza) {
         if (!domains.has(stanza.from.domain))
           throw new TypeError(`not a domain of this host: ${stanza.from.domain}`)

@@ -1,4 +1,4 @@
-import type { Clock } from '../base/index.ts'
+import type { Clock, Limits } from '../base/index.ts'
 import type { Domain, Stanza, StanzaCondition, StanzaErrorType } from '../xmpp/index.ts'
 
 /** A host's answer for one stanza. `taken`: the host is responsible now. Otherwise we bounce it with the condition. */
@@ -22,6 +22,8 @@ export interface HostContext {
   readonly domains: ReadonlySet<Domain>
   /** what the host waits by */
   readonly clock: Clock
+  /** of the federation that it serves in */
+  readonly limits: Limits
 }
 
 /**

@@ -1,4 +1,3 @@
-import { defaultLimits } from '../base/index.ts'
 import type { Delivery, Host, HostContext } from '../federation/index.ts'
 import type { Element } from '../xml/index.ts'
 import { isRequest, resultOf, type Stanza, type StanzaError } from '../xmpp/index.ts'
@@ -102,8 +101,9 @@ class Embedded implements EmbeddedHost {
     request: Stanza,
     options: { signal?: AbortSignal; timeoutMs?: number } = {},
   ): Promise<Stanza> {
-    const { signal, timeoutMs = defaultLimits.hostRequestMs } = options
-    return this.#requests.ask(request, this.#running(), timeoutMs, signal)
+    const context = this.#running()
+    const { signal, timeoutMs = context.limits.hostRequestMs } = options
+    return this.#requests.ask(request, context, timeoutMs, signal)
   }
 
   deliver(stanza: Stanza): Delivery | Promise<Delivery> {
@@ -160,7 +160,7 @@ class Embedded implements EmbeddedHost {
   #message(message: Stanza, context: HostContext): Delivery | Promise<Delivery> {
     const { to } = message
     if (this.#echo !== null && to.local === ECHO_ACCOUNT) {
-      const reply = this.#echo.answer(message)
+      const reply = this.#echo.answer(message, context.limits)
       return reply === null ? TAKEN : sent(context, reply)
     }
     const { onMessage } = this.#options

@@ -1,4 +1,4 @@
-import { defaultLimits, type Timer } from '../base/index.ts'
+import type { Timer } from '../base/index.ts'
 import type { HostContext } from '../federation/index.ts'
 import { bounce, formatJid, isRequest, type Jid, type Stanza, type StanzaCondition } from '../xmpp/index.ts'
 
@@ -22,7 +22,7 @@ export class Requests {
     const key = answerKey(request.id, request.to, request.from)
     if (this.#waiting.has(key)) throw new TypeError(`a request with id ${request.id} to there waits already`)
     if (signal?.aborted === true) return Promise.reject(signal.reason)
-    if (this.#waiting.size >= defaultLimits.hostRequests) {
+    if (this.#waiting.size >= context.limits.hostRequests) {
       return Promise.resolve(
         failed(request, 'resource-constraint', 'too many requests wait for their answer'),
       )

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { defaultLimits } from '../../src/base/index.ts'
 import { systemClock } from '../../src/base/system.ts'
 import type { Delivery, Host, HostContext } from '../../src/federation/index.ts'
 import { type Domain, isRequest, parseDomain, type Stanza, sameJid } from '../../src/xmpp/index.ts'
@@ -10,6 +11,7 @@ export const LOCAL = 'capulet.example'
 /** What federation gives to a host, written down; `shut` holds every send back until `open`. */
 export class RecordingContext implements HostContext {
   readonly clock = systemClock
+  readonly limits = defaultLimits
   readonly domains: ReadonlySet<Domain>
   readonly sent: Stanza[] = []
   #gate: { readonly promise: Promise<void>; readonly open: () => void } | null = null

@@ -140,7 +140,7 @@ describe('handlers of an embedded host', () => {
           finish = () => resolve(undefined)
         }),
     })
-    host.start({ domains: context.domains, clock, send: () => undefined })
+    host.start({ domains: context.domains, clock, limits: defaultLimits, send: () => undefined })
     const delivery = host.deliver(say(`juliet@${LOCAL}`, 'hello'))
     let stopped = false
     const stopping = host.stop(100).then(() => {
@@ -196,9 +196,13 @@ describe('requests of an embedded host', () => {
   it('fail after their time, with an error as from the one who was asked', async () => {
     const clock = new VirtualClock()
     const host = embedded()
-    host.start({ domains: context.domains, clock, send: () => undefined })
+    // The federation's limit, not the default.
+    const limits = { ...defaultLimits, hostRequestMs: 7 }
+    host.start({ domains: context.domains, clock, limits, send: () => undefined })
     const answer = host.request(request())
-    clock.advance(defaultLimits.hostRequestMs)
+    clock.advance(6)
+    expect(clock.pending()).toBe(1)
+    clock.advance(1)
     expect(await answer).toMatchObject({ type: 'error', id: 'r1', from: { domain: 'montague.example' } })
     expect(text(await answer)).toContain('remote-server-timeout')
     const quick = host.request(request(), { timeoutMs: 5 })
