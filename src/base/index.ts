@@ -11,6 +11,7 @@ export {
   type EventName,
   type Events,
   Observer,
+  type RefusalReason,
   type StreamLabel,
   type StreamRole,
 } from './observer.ts'

@@ -49,14 +49,14 @@ export const LIMITS = {
 
   // -- buffers
   sendHighWaterBytes: limit('bytes', 256 * KIB, 'above it the source is slowed'),
-  sendMaxBytes: limit('bytes', MIB, 'above it for sendMaxMs the stream ends'),
+  sendMaxBytes: limit('bytes', MIB, 'above it for send_max the stream ends'),
   sendMaxMs: limit('ms', 60_000, 'a reader that takes nothing for this long is gone'),
   confirmMs: limit(
     'ms',
     200,
-    'from a stanza to the ping that asks whether it was read; at most 5 a second, a quarter of pingsPerSecond',
+    'from a stanza to the ping that asks whether it was read; at most 5 a second, a quarter of pings_per_second',
   ),
-  unconfirmedStanzas: limit('count', 500, 'remembered of those the peer has not confirmed (DECISIONS 12)'),
+  unconfirmedStanzas: limit('count', 500, 'remembered of those the peer has not confirmed; all are counted'),
   unconfirmedBytes: limit('bytes', 4 * MIB, 'the same in bytes'),
   inboundBytesPerSecond: limit(
     'bytes/s',
@@ -66,8 +66,8 @@ export const LIMITS = {
   inboundBurstBytes: limit('bytes', 4 * MIB, 'a MUC join or a roster of presences at once'),
 
   // -- queue of a pair that has no stream yet
-  queueStanzas: limit('count', 1_000, 'PROTOCOL SZ-26'),
-  queueBytes: limit('bytes', 4 * MIB, 'SECURITY §4'),
+  queueStanzas: limit('count', 1_000, 'a busy minute of one domain; more is bounced at once'),
+  queueBytes: limit('bytes', 4 * MIB, 'the same in bytes; eight stanzas of the largest size'),
   queueAgeMs: limit('ms', 60_000, 'then bounced: a user waits no longer'),
   retryMinMs: limit('ms', 1_000, 'full jitter from here'),
   retryMaxMs: limit('ms', 300_000, 'to here (ejabberd: 300 s)'),
@@ -75,18 +75,14 @@ export const LIMITS = {
   queueSlowStanzas: limit(
     'count',
     500,
-    'half of queueStanzas: the source is slowed before anything is bounced',
+    'half of queue_stanzas: the source is slowed before anything is bounced',
   ),
   queueTotalBytes: limit('bytes', 64 * MIB, 'all queues together: sixteen full ones'),
   retryAfterMaxMs: limit('ms', 3_600_000, 'a longer Retry-After is not waited for'),
-  redirects: limit('count', 5, 'see-other-uri of one dial (DECISIONS 21)'),
-  outboundIdleMs: limit('ms', 900_000, 'an unused outgoing stream is closed in order (PROTOCOL ST-22)'),
-  advertisedIdleMs: limit(
-    'ms',
-    900_000,
-    'idle-seconds of XEP-0478: we ping before we close (PROTOCOL LI-04)',
-  ),
-  drainStaggerMs: limit('ms', 500, 'the ends of all streams are spread over this when we stop (WS-52)'),
+  redirects: limit('count', 5, 'see-other-uri of one dial'),
+  outboundIdleMs: limit('ms', 900_000, 'an unused outgoing stream is closed in order'),
+  advertisedIdleMs: limit('ms', 900_000, 'idle-seconds of XEP-0478: we ping before we close'),
+  drainStaggerMs: limit('ms', 500, 'the ends of all streams are spread over this when we stop'),
   pingAnswerMs: limit('ms', 20_000, 'check: from the ping to its answer; the peer has to dial us first'),
 
   // -- who may connect
@@ -130,7 +126,7 @@ export const LIMITS = {
   // -- discovery
   hostMetaBytes: limit('bytes', 64 * KIB, 'Synapse CVE-2021-21274'),
   hostMetaMs: limit('ms', 5_000, 'whole fetch, redirects included'),
-  hostMetaRedirects: limit('count', 3, 'https only, each hop verified and vetted (DECISIONS 21)'),
+  hostMetaRedirects: limit('count', 3, 'https only, each hop verified and vetted'),
   hostMetaLinks: limit('count', 16, 'links kept of one document'),
   hostMetaHeaderBytes: limit('bytes', 16 * KIB, 'response head'),
   hostMetaPins: limit('count', 16, 'keys kept of one document'),

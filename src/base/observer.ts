@@ -7,7 +7,7 @@
 export interface Events {
   listening: { address: string; port: number }
   /** refused before there was a stream: TLS, HTTP, limits */
-  'connection:refused': { address: string; reason: string; detail: string; status?: number }
+  'connection:refused': { address: string; reason: RefusalReason; detail: string; status?: number }
   'discovery:started': { domain: string }
   'discovery:found': { domain: string; source: string; candidates: readonly string[]; ms: number }
   'discovery:failed': { domain: string; reason: string; detail: string; ms: number }
@@ -53,6 +53,9 @@ export interface Events {
   stopping: { deadlineMs: number }
   stopped: { ms: number }
 }
+
+/** Each is a row of docs/ERRORS.md. */
+export type RefusalReason = 'limit' | 'tls' | 'http' | 'internal'
 
 export type StreamRole = 'initiating' | 'receiving'
 

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:https'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import type { Clock, Limits, Observer } from '../base/index.ts'
+import type { Clock, Limits, Observer, RefusalReason } from '../base/index.ts'
 import type { AcceptWebSocket, Transport } from '../transport/index.ts'
 import type { Admission, Place } from './admission.ts'
 import type { Certificates } from './certificates.ts'
@@ -256,7 +256,7 @@ export class Listener {
     if (refused !== null) this.#report(address ?? '', 'http', refused, status)
   }
 
-  #report(address: string, reason: string, detail: string, status?: number): void {
+  #report(address: string, reason: RefusalReason, detail: string, status?: number): void {
     this.#options.observer.publish({
       type: 'connection:refused',
       address,

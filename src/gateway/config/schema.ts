@@ -186,7 +186,7 @@ const admin = z
   .strictObject({
     socket: filePath().optional().register(declarations, {
       expected: 'a file, or "off"',
-      doc: 'The unix socket through which `isthmus check` asks a running gateway. By default it is derived from the path of this file, in the runtime or state directory of the user. Its directory must be closed to others (0700).',
+      doc: 'The unix socket through which `isthmus check` asks a running gateway. By default its name is derived from the path of this file, in the first of these that can be had: `$RUNTIME_DIRECTORY/admin`, `/run/isthmus/admin`, `$XDG_RUNTIME_DIR/isthmus`, `$XDG_STATE_HOME/isthmus` (`~/.local/state/isthmus`). Its directory must be closed to others (0700).',
       rare: true,
       example: '"off"',
     }),

@@ -19,7 +19,7 @@ const established: Event = {
 const refused = (address: string): Event => ({
   type: 'connection:refused',
   address,
-  reason: 'rate',
+  reason: 'limit',
   detail: 'too many connections',
 })
 

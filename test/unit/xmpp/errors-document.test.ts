@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import type { RefusalReason } from '../../../src/base/index.ts'
 import type { IdentityReason } from '../../../src/identity/index.ts'
 import { failureId, toRetry, toStanzaError, toStreamError } from '../../../src/xmpp/index.ts'
 import { TABLE } from './failure-table.ts'
@@ -26,6 +27,8 @@ const IDENTITY_REASONS: Readonly<Record<IdentityReason, true>> = {
   'weak-signature': true,
 }
 
+const REFUSALS: Readonly<Record<RefusalReason, true>> = { http: true, internal: true, limit: true, tls: true }
+
 const document = readFileSync(new URL('../../../docs/ERRORS.md', import.meta.url), 'utf8')
 
 /** The cells of the table below a heading, without its head. */
@@ -43,6 +46,12 @@ function table(heading: string): readonly (readonly string[])[] {
 const ids = (heading: string) => table(heading).map(([id]) => id)
 
 describe('docs/ERRORS.md', () => {
+  it('has every reason of a refused connection', () => {
+    const rows = table('Refused before')
+    expect(rows.map(([reason]) => reason).sort()).toEqual(Object.keys(REFUSALS))
+    for (const row of rows) expect(row.every(cell => cell !== '')).toBe(true)
+  })
+
   it('has one row for every failure', () => {
     expect(ids('Failures').sort()).toEqual(Object.keys(TABLE).sort())
   })
