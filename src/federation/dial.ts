@@ -137,12 +137,15 @@ export function openStream(
   return new Promise(resolve => {
     let established = false
     let events: StreamEvents | null = null
-    /** the end, where it came before `onStands` */
-    let ended: Parameters<StreamEvents['onEnded']> | null = null
+    /** it stood and ended in one turn: nothing was sent, so nobody has to hear of it but the dial */
+    let ended: { readonly failure: Failure | null } | null = null
     const stand = (session: EstablishedSession) => {
+      if (ended !== null) {
+        resolve(ended.failure ?? CLOSED)
+        return
+      }
       events = onStands(session)
       resolve(null)
-      if (ended !== null) events.onEnded(...ended)
     }
     const onAbort = () => session.abort(GIVEN_UP)
     const session = deps.startInitiating({
@@ -165,7 +168,7 @@ export function openStream(
         onEnded: (...end) => {
           signal.removeEventListener('abort', onAbort)
           if (events !== null) events.onEnded(...end)
-          else if (established) ended = end
+          else if (established) ended = { failure: end[0] }
           else resolve(end[0] ?? CLOSED)
         },
       },

@@ -198,10 +198,11 @@ export class Route {
     const { maxBytes } = live.session.peerLimits
     if (maxBytes !== null && stanza.bytes.length > maxBytes)
       return tooLarge(this.pair.remote, stanza.bytes.length, maxBytes) // LI-03
+    const hasRoom = live.session.send(stanza)
     live.written += 1
     live.used = true
     live.lastBytes = stanza.bytes.length
-    if (!live.session.send(stanza)) live.blocked = true
+    if (!hasRoom) live.blocked = true
     return null
   }
 

@@ -117,14 +117,14 @@ export class Listener {
   }
 
   #onConnection(socket: Socket): void {
-    const { remoteAddress = '', remotePort = 0 } = socket
+    const { remoteAddress = '' } = socket
     const admitted = this.#options.admission.enter(remoteAddress, () => socket.destroy())
     if (!admitted.ok) {
       this.#report(remoteAddress, 'limit', REFUSED[admitted.reason])
       socket.destroy()
       return
     }
-    const key = keyOf(remoteAddress, remotePort)
+    const key = keyOf(socket)
     const { place } = admitted
     this.#connections.set(key, { place, socket })
     socket.once('close', () => {
@@ -197,8 +197,7 @@ export class Listener {
   }
 
   #placeOf(request: IncomingMessage): Place | null {
-    const { remoteAddress = '', remotePort = 0 } = request.socket
-    return this.#connections.get(keyOf(remoteAddress, remotePort))?.place ?? null
+    return this.#connections.get(keyOf(request.socket))?.place ?? null
   }
 
   #respond(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
@@ -286,8 +285,9 @@ function clientErrorAnswer(code: string): Answer | null {
   }
 }
 
-function keyOf(address: string, port: number): string {
-  return `${address} ${port}`
+/** Both ends: one peer may use one port towards two of our addresses. */
+function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`
 }
 
 function addressOf(socket: Duplex): string {

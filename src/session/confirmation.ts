@@ -63,7 +63,8 @@ export class Confirmation {
   ping(): boolean {
     // RFC 6455 §5.5.3: the answer to the last of several may be the only one.
     this.#lastId = (this.#lastId + 1) % IDS
-    this.#asked = this.#unconfirmed.sent
+    // What was taken after our close never went to the wire.
+    this.#asked = this.#written ?? this.#unconfirmed.sent
     this.#canAsk = this.#transport.ping(this.#lastId)
     return this.#canAsk
   }

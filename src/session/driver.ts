@@ -68,8 +68,10 @@ export class SessionDriver implements Driver, TransportHandler {
   #closed: Closed | null = null
   /** why we cut the transport */
   #cause: Failure | null = null
-  /** onEnded has been called */
+  /** the end is under way or told */
   #over = false
+  /** onEnded has been called: what is sent now would be lost without a word */
+  #told = false
 
   constructor(options: DriverOptions) {
     const { session, role, names } = options
@@ -113,9 +115,9 @@ export class SessionDriver implements Driver, TransportHandler {
 
   send(stanza: Stanza): boolean {
     if (this.role !== 'initiating') throw new TypeError('stanzas go out on the stream that we open') // ST-19
-    if (this.#over) throw new TypeError('sent into a session that has ended')
+    if (this.#told) throw new TypeError('sent into a session that has ended')
     this.#confirmation.add(stanza)
-    if (this.#closedBy !== null) return true
+    if (this.#closedBy !== null || this.#over) return true
     if (this.#transport.send(this.#codec.encode({ type: 'stanza', bytes: stanza.bytes }))) return true
     this.#outflow.full()
     return false
@@ -269,7 +271,8 @@ export class SessionDriver implements Driver, TransportHandler {
         this.#deliver(output.stanza)
         break
       case 'write':
-        this.#transport.send(this.#codec.encode(output.frame))
+        // What a peer makes us write it has to read as well.
+        if (!this.#transport.send(this.#codec.encode(output.frame))) this.#outflow.full()
         break
       case 'timer':
         this.#timers.set(output.timer, output.afterMs)
@@ -358,6 +361,7 @@ export class SessionDriver implements Driver, TransportHandler {
     if (this.#isAnsweredClose(closed)) this.#confirmation.confirmWritten()
     const { clock, handler } = this.#options
     this.#events.ended(failure, this.#established !== null, clock.monotonicMs() - this.#startMs)
+    this.#told = true
     try {
       handler.onEnded(failure, this.#confirmation.stanzas(), this.#confirmation.unconfirmed)
     } catch {

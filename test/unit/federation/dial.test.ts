@@ -317,11 +317,11 @@ describe('a dial', () => {
     expect(tried()).toHaveLength(1 + defaultLimits.redirects)
   })
 
-  it('tells of a stream that stands before it tells of its end', async () => {
+  it('hands out no stream that has ended in the turn in which it stood', async () => {
     found(candidate('dies.example'))
-    const { connected, ended } = await connect()
-    expect(connected).not.toBeNull()
-    expect(ended).toMatchObject({ kind: 'closed' })
+    const { connected, failure } = await connect()
+    expect(connected).toBeNull()
+    expect(failure).toMatchObject({ kind: 'closed' })
   })
 
   it('ends with the caller, in the middle of a negotiation', async () => {

@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { defaultLimits } from '../../../src/base/index.ts'
-import { established, numbered, overTcp, range, standingAgainst, text } from '../../kit/sessions.ts'
+import {
+  established,
+  numbered,
+  overTcp,
+  range,
+  standingAgainst,
+  takenAgainst,
+  text,
+} from '../../kit/sessions.ts'
 import { turns } from '../../kit/transport-compliance.ts'
 
 /** A handler that works on each stanza until it is told to go on. */
@@ -274,5 +282,22 @@ describe('a peer that reads slowly', () => {
     await against.clock.pass(2 * defaultLimits.closeMs)
     expect(against.handler.ends).toHaveLength(1)
     expect(against.clock.pending()).toBe(0)
+  })
+})
+
+describe('a peer that makes us write', () => {
+  it('and reads nothing, is left before it costs more than a slow reader', async () => {
+    const against = await takenAgainst()
+    against.peer.pause()
+    const request = `<db:result xmlns:db='jabber:server:dialback' from='capulet.example' to='montague.example'>k</db:result>`
+    let mostBytes = 0
+    for (let round = 0; round < 200 && against.handler.ends.length === 0; round++) {
+      for (let n = 0; n < 100; n++) against.peer.send(request)
+      await turns(120)
+      mostBytes = Math.max(mostBytes, against.transport.bufferedBytes())
+    }
+    expect(mostBytes).toBeGreaterThan(defaultLimits.sendHighWaterBytes)
+    expect(mostBytes).toBeLessThan(defaultLimits.sendMaxBytes + 1_000)
+    expect(against.handler.ends).toMatchObject([{ failure: { by: 'us', kind: 'overload' } }])
   })
 })

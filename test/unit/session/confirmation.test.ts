@@ -137,6 +137,34 @@ describe('what a peer has read', () => {
     expect(against.handler.unconfirmed).toEqual([2])
   })
 
+  it('is not what was given behind its close, also where a ping is sent later', () => {
+    const { initiating: transport } = memoryTransportPair({ limits: defaultLimits })
+    const confirmation = new Confirmation({ transport, limits: defaultLimits, clock: new VirtualClock() })
+    confirmation.add(numbered(1))
+    confirmation.close()
+    confirmation.add(numbered(2))
+    confirmation.ping()
+    confirmation.answered(2)
+    expect(confirmation.confirmed).toBe(1)
+    expect(confirmation.unconfirmed).toBe(1)
+  })
+
+  it('is not what somebody sends on hearing of the end: it is told like the rest', async () => {
+    const against = await standingAgainst()
+    const { standing } = against.handler
+    const push = against.events.push.bind(against.events)
+    against.events.push = (...events) => {
+      if (events.some(({ type }) => type === 'stream:ended')) standing.send(numbered(2))
+      return push(...events)
+    }
+    standing.send(numbered(1))
+    against.peer.cut()
+    await turns()
+    expect(against.handler.unconfirmed).toEqual([1, 2])
+    expect(() => standing.send(numbered(3))).toThrow('has ended')
+    expect(against.clock.pending()).toBe(0)
+  })
+
   it('is asked once until there is an answer, and never where there is none', async () => {
     for (const [wire, count] of [
       [{}, 1],
