@@ -14,7 +14,7 @@ export interface SessionHandler {
   /**
    * Exactly once, last, established or not.
    * @param unconfirmed stanzas given to send of which nothing says that the peer has read them: oldest first. A pong to
-   * a ping sent behind them, or the peer's close in answer to ours, confirms. Empty after an orderly end.
+   * a ping sent behind them, or the peer's close in answer to ours, confirms. Empty after an orderly end, unless the closes crossed before a pong came.
    * @param unconfirmedCount how many there are in truth; more than `unconfirmed` holds where memory bounded the window
    */
   onEnded(failure: Failure | null, unconfirmed: readonly Stanza[], unconfirmedCount: number): void

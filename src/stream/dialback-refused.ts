@@ -14,17 +14,24 @@ import {
 
 export type DialbackAnswer =
   | { readonly type: 'answer'; readonly element: Element }
-  /** an answer that nobody asked for (DB-40) */
-  | { readonly type: 'unsolicited' }
+  /** an answer that nobody asked for (DB-40); so many by now */
+  | { readonly type: 'unsolicited'; readonly count: number }
   | { readonly type: 'violation'; readonly violation: Violation }
 
+/** @param unsolicited answers that nobody asked for, on this stream so far */
 export function answerDialback(
   scanned: ScannedElement,
   isLocal: (domain: Domain) => boolean,
+  unsolicited: number,
 ): DialbackAnswer {
   const { name } = scanned
   if (name !== 'result' && name !== 'verify') return { type: 'violation', violation: UNKNOWN }
-  if (scanned.attribute('type') !== undefined) return { type: 'unsolicited' }
+  if (scanned.attribute('type') !== undefined) {
+    const count = unsolicited + 1
+    return count < UNSOLICITED_MAX
+      ? { type: 'unsolicited', count }
+      : { type: 'violation', violation: UNSOLICITED }
+  }
   const from = scanned.attribute('from') ?? ''
   const to = scanned.attribute('to') ?? ''
   const id = scanned.attribute('id')
@@ -49,9 +56,9 @@ export function answerDialback(
 }
 
 /** DB-40: the third is no accident. */
-export const UNSOLICITED_MAX = 3
+const UNSOLICITED_MAX = 3
 
-export const UNSOLICITED: Violation = Object.freeze({
+const UNSOLICITED: Violation = Object.freeze({
   condition: 'policy-violation',
   rule: 'DB-40',
   detail: 'dialback answers that nobody asked for',

@@ -13,7 +13,7 @@ import {
   NOTHING,
   stepClosing,
 } from './closing.ts'
-import { answerDialback, UNSOLICITED, UNSOLICITED_MAX } from './dialback-refused.ts'
+import { answerDialback } from './dialback-refused.ts'
 import { kindOf } from './elements.ts'
 import { violated } from './errors.ts'
 import {
@@ -232,17 +232,14 @@ function onSasl(state: Authenticating, scanned: ScannedElement): Step<Initiating
 }
 
 function onDialback(state: Live, scanned: ScannedElement): Step<InitiatingState> {
-  const answer = answerDialback(scanned, domain => domain === state.options.pair.local)
+  const answer = answerDialback(scanned, domain => domain === state.options.pair.local, state.unsolicited)
   switch (answer.type) {
     case 'answer':
       return { state, outputs: [{ type: 'write', frame: { type: 'element', element: answer.element } }] }
     case 'violation':
       return fail(state, { by: 'peer', kind: 'violation', ...answer.violation })
-    case 'unsolicited': {
-      const unsolicited = state.unsolicited + 1
-      if (unsolicited < UNSOLICITED_MAX) return { state: { ...state, unsolicited }, outputs: NOTHING }
-      return fail(state, { by: 'peer', kind: 'violation', ...UNSOLICITED })
-    }
+    case 'unsolicited':
+      return { state: { ...state, unsolicited: answer.count }, outputs: NOTHING }
   }
 }
 

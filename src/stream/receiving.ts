@@ -16,7 +16,7 @@ import {
   redirect,
   stepClosing,
 } from './closing.ts'
-import { answerDialback, UNSOLICITED, UNSOLICITED_MAX } from './dialback-refused.ts'
+import { answerDialback } from './dialback-refused.ts'
 import { type ElementKind, kindOf } from './elements.ts'
 import { violated } from './errors.ts'
 import {
@@ -296,17 +296,14 @@ function onSecondOpen(state: Restarting, header: StreamHeader): Step<ReceivingSt
 }
 
 function onDialback(state: Live, scanned: ScannedElement): Step<ReceivingState> {
-  const answer = answerDialback(scanned, state.options.isLocal)
+  const answer = answerDialback(scanned, state.options.isLocal, state.unsolicited)
   switch (answer.type) {
     case 'answer':
       return { state, outputs: [writeElement(answer.element)] }
     case 'violation':
       return fail(state, { by: 'peer', kind: 'violation', ...answer.violation })
-    case 'unsolicited': {
-      const unsolicited = state.unsolicited + 1
-      if (unsolicited < UNSOLICITED_MAX) return { state: { ...state, unsolicited }, outputs: NOTHING }
-      return fail(state, { by: 'peer', kind: 'violation', ...UNSOLICITED })
-    }
+    case 'unsolicited':
+      return { state: { ...state, unsolicited: answer.count }, outputs: NOTHING }
   }
 }
 
