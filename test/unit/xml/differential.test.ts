@@ -66,15 +66,18 @@ describe('differential', () => {
     expect(inputs - taken).toBeGreaterThan(inputs / 20)
   })
 
+  // Most mutants are refused, by how many varies: it goes on until enough were taken, and fails where none ever are.
   it('mutated XML: the same', () => {
     let taken = 0
-    fc.assert(
-      fc.property(fc.array(mutatedXml, { minLength: 400, maxLength: 400 }), documents => {
-        taken += meansTheSame(documents)
-      }),
-      { numRuns: 5, endOnFailure: true },
-    )
-    expect(taken).toBeGreaterThan(20)
+    for (let run = 0; taken < 50 && run < 50; run += 1) {
+      fc.assert(
+        fc.property(fc.array(mutatedXml, { minLength: 400, maxLength: 400 }), documents => {
+          taken += meansTheSame(documents)
+        }),
+        { numRuns: 1, endOnFailure: true },
+      )
+    }
+    expect(taken).toBeGreaterThanOrEqual(50)
   })
 
   it('nothing is refused that expat and saxes both take, but for the rules of XMPP', () => {
