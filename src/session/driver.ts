@@ -15,7 +15,7 @@ import { Pace } from './pace.ts'
 import type { EstablishedSession } from './session.ts'
 import { type Driver, StandingSession } from './standing.ts'
 import { Timers } from './timers.ts'
-import { wireOf } from './wire.ts'
+import type { Wire } from './wire.ts'
 
 /** A stream machine with its state: an input makes outputs. */
 export type Machine = (input: StreamInput) => readonly StreamOutput[]
@@ -26,6 +26,7 @@ export interface DriverOptions {
   /** as far as they are known before the peer's header */
   readonly names: { readonly local: string; readonly remote: string }
   readonly machine: Machine
+  readonly wire: Wire
   /** who the peer's certificate proves; null where that has been judged */
   readonly judge: ((claimed: Domain) => IdentityVerdict) | null
 }
@@ -83,7 +84,7 @@ export class SessionDriver implements Driver, TransportHandler {
     this.#judgePeer = options.judge
     this.#transport = transport
     this.#startMs = clock.monotonicMs()
-    this.#codec = wireOf(transport.facts).codec(xmlLimits(limits, 'before-authentication'))
+    this.#codec = options.wire.codec(xmlLimits(limits, 'before-authentication'))
     this.#events = new StreamEvents(session.observer, transport.facts, role, names)
     this.#timers = new Timers(clock, timer => this.#feed({ type: 'timeout', timer }))
     this.#intake = new Intake({ transport, limits, clock, onResume: () => this.#readOn() })

@@ -10,12 +10,13 @@ import { wireOf } from './wire.ts'
 /** Open a stream on a transport whose peer has been proven. Attaches to the transport in this turn. */
 export function startInitiating(options: InitiatingSessionOptions): Session {
   const { transport, pair, verdict, limits } = options
-  const { policy } = wireOf(transport.facts)
-  const first = stream.startInitiating({ policy, pair, peer: verdict, limits })
+  const wire = wireOf(transport.facts)
+  const first = stream.startInitiating({ policy: wire.policy, pair, peer: verdict, limits })
   const driver = new SessionDriver({
     session: options,
     role: 'initiating',
     names: pair,
+    wire,
     judge: null,
     machine: machineOf(first, stream.stepInitiating),
   })
@@ -27,9 +28,9 @@ export function startInitiating(options: InitiatingSessionOptions): Session {
 export function startReceiving(options: ReceivingSessionOptions): Session {
   const { transport, isLocal, limits, random } = options
   const { tls } = transport.facts
-  const { policy } = wireOf(transport.facts)
+  const wire = wireOf(transport.facts)
   const first = stream.startReceiving({
-    policy,
+    policy: wire.policy,
     isLocal,
     peerCertificate: tls !== null && tls.chain.length > 0,
     streamIds: [stream.streamId(random), stream.streamId(random)],
@@ -39,6 +40,7 @@ export function startReceiving(options: ReceivingSessionOptions): Session {
     session: options,
     role: 'receiving',
     names: { local: '', remote: '' },
+    wire,
     judge: claimed => judge(options, tls, claimed),
     machine: machineOf(first, stream.stepReceiving),
   })
