@@ -9,6 +9,12 @@ export interface ConfirmationOptions {
   readonly transport: Transport
   readonly limits: ConfirmationLimits
   readonly clock: Clock
+  /** absent: the wire's own pings ask */
+  readonly barrier?: {
+    readonly write: (id: number) => void
+    /** nobody answers; said once */
+    readonly onSilent: () => void
+  }
 }
 
 /**
@@ -20,6 +26,11 @@ export class Confirmation {
   /** the peer has answered a ping of ours */
   answers = false
   readonly #transport: Transport
+  readonly #barrier: NonNullable<ConfirmationOptions['barrier']> | null
+  /** barriers in a row without an answer */
+  #missed = 0
+  /** nobody answers barriers here: what the kernel has taken counts as read */
+  #writtenIsRead = false
   readonly #limits: ConfirmationLimits
   readonly #clock: Clock
   readonly #unconfirmed: Unconfirmed
@@ -36,6 +47,7 @@ export class Confirmation {
 
   constructor(options: ConfirmationOptions) {
     this.#transport = options.transport
+    this.#barrier = options.barrier ?? null
     this.#limits = options.limits
     this.#clock = options.clock
     this.#unconfirmed = new Unconfirmed(options.limits)
@@ -61,16 +73,21 @@ export class Confirmation {
 
   /** @returns false where the wire has no pings */
   ping(): boolean {
+    if (this.#writtenIsRead) return false
+    if (this.#barrier !== null && this.#asked !== null) this.#miss(this.#barrier)
+    if (this.#writtenIsRead) return false
     // RFC 6455 §5.5.3: the answer to the last of several may be the only one.
     this.#lastId = (this.#lastId + 1) % IDS
     // What was taken after our close never went to the wire.
     this.#asked = this.#written ?? this.#unconfirmed.sent
-    this.#canAsk = this.#transport.ping(this.#lastId)
+    if (this.#barrier !== null) this.#barrier.write(this.#lastId)
+    else this.#canAsk = this.#transport.ping(this.#lastId)
     return this.#canAsk
   }
 
   answered(id: number): void {
     this.answers = true
+    this.#missed = 0
     if (this.#deaf || id !== this.#lastId || this.#asked === null) return
     this.#unconfirmed.confirm(this.#asked)
     this.#asked = null
@@ -105,8 +122,23 @@ export class Confirmation {
     if (!this.#canAsk || this.#written !== null) return
     this.#timer = this.#clock.setTimer(this.#limits.confirmMs, () => {
       this.#timer = null
-      this.ping()
+      if (this.#writtenIsRead) this.#confirmTaken()
+      else this.ping()
     })
+  }
+
+  #miss(barrier: NonNullable<ConfirmationOptions['barrier']>): void {
+    this.#missed += 1
+    if (this.#missed < BARRIERS_MISSED) return
+    this.#writtenIsRead = true
+    this.#asked = null
+    barrier.onSilent()
+    this.#confirmTaken()
+  }
+
+  #confirmTaken(): void {
+    if (this.#transport.bufferedBytes() === 0) this.#unconfirmed.confirm(this.#unconfirmed.sent)
+    if (this.unconfirmed > 0) this.#askLater()
   }
 
   #cancel(): void {
@@ -116,3 +148,4 @@ export class Confirmation {
 }
 
 const IDS = 2 ** 32
+const BARRIERS_MISSED = 2

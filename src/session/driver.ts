@@ -1,15 +1,21 @@
 import type { LocalFailure, NetworkFailure, StreamRole } from '../base/index.ts'
 import { type Codec, type Decoded, OVERSIZE } from '../framing/index.ts'
 import type { IdentityVerdict } from '../identity/index.ts'
-import type { StreamInput, StreamOutput } from '../stream/index.ts'
-import type { Transport, TransportFacts, TransportHandler } from '../transport/index.ts'
+import type { DialbackOutcome, StreamInput, StreamOutput, Verification } from '../stream/index.ts'
+import type {
+  StartTlsOptions,
+  TlsFacts,
+  Transport,
+  TransportFacts,
+  TransportHandler,
+} from '../transport/index.ts'
 import { xmlLimits } from '../xml/index.ts'
-import type { Domain, Failure, Stanza } from '../xmpp/index.ts'
-import { Confirmation } from './confirmation.ts'
+import type { Domain, DomainPair, Failure, Stanza } from '../xmpp/index.ts'
+import { Confirmation, type ConfirmationOptions } from './confirmation.ts'
 import { StreamEvents } from './events.ts'
 import { Intake } from './intake.ts'
 import { Liveness } from './liveness.ts'
-import type { SessionOptions } from './options.ts'
+import type { Barrier, SessionOptions } from './options.ts'
 import { Outflow } from './outflow.ts'
 import { Pace } from './pace.ts'
 import type { EstablishedSession } from './session.ts'
@@ -27,8 +33,12 @@ export interface DriverOptions {
   readonly names: { readonly local: string; readonly remote: string }
   readonly machine: Machine
   readonly wire: Wire
-  /** who the peer's certificate proves; null where that has been judged */
-  readonly judge: ((claimed: Domain) => IdentityVerdict) | null
+  /** who the peer's certificate proves; absent where that has been judged */
+  readonly judge?: (tls: TlsFacts | null, claimed: Domain) => IdentityVerdict
+  readonly startTls?: (pair: DomainPair) => StartTlsOptions
+  readonly verify?: (verification: Verification, signal: AbortSignal) => Promise<DialbackOutcome>
+  readonly barrier?: Barrier | undefined
+  readonly onVerified?: (outcome: DialbackOutcome) => void
 }
 
 type Closed = { readonly failure: NetworkFailure | LocalFailure | null }
@@ -39,10 +49,9 @@ type Closed = { readonly failure: NetworkFailure | LocalFailure | null }
  */
 export class SessionDriver implements Driver, TransportHandler {
   readonly role: StreamRole
-  readonly transport: TransportFacts
+  readonly #parts: DriverOptions
   readonly #options: SessionOptions
   readonly #machine: Machine
-  readonly #judgePeer: DriverOptions['judge']
   readonly #transport: Transport
   readonly #codec: Codec
   readonly #events: StreamEvents
@@ -69,6 +78,8 @@ export class SessionDriver implements Driver, TransportHandler {
   #closed: Closed | null = null
   /** why we cut the transport */
   #cause: Failure | null = null
+  /** of keys that are being asked about */
+  #verifying: AbortController | null = null
   /** the end is under way or told */
   #over = false
   /** onEnded has been called: what is sent now would be lost without a word */
@@ -78,24 +89,24 @@ export class SessionDriver implements Driver, TransportHandler {
     const { session, role, names } = options
     const { transport, limits, clock, random } = session
     this.role = role
-    this.transport = transport.facts
+    this.#parts = options
     this.#options = session
     this.#machine = options.machine
-    this.#judgePeer = options.judge
     this.#transport = transport
     this.#startMs = clock.monotonicMs()
     this.#codec = options.wire.codec(xmlLimits(limits, 'before-authentication'))
-    this.#events = new StreamEvents(session.observer, transport.facts, role, names)
+    this.#events = new StreamEvents(session.observer, transport, role, names)
     this.#timers = new Timers(clock, timer => this.#feed({ type: 'timeout', timer }))
     this.#intake = new Intake({ transport, limits, clock, onResume: () => this.#readOn() })
     this.#outflow = new Outflow({ transport, limits, clock, onStuck: failure => this.abort(failure) })
-    this.#confirmation = new Confirmation({ transport, limits, clock })
+    this.#confirmation = new Confirmation({ transport, limits, clock, ...this.#barrier() })
     this.#pace = new Pace(limits, clock)
     this.#liveness = new Liveness({
       limits,
       clock,
       random,
-      ping: () => this.#confirmation.ping(),
+      // The answer to a barrier comes elsewhere: silence on this stream means nothing, then.
+      ping: () => this.#confirmation.ping() && options.barrier === undefined,
       isPaused: () => this.#intake.paused,
       onBeat: () => this.#beat(),
       onDead: () => this.abort(silent(limits.deadMs)),
@@ -114,8 +125,13 @@ export class SessionDriver implements Driver, TransportHandler {
 
   // -- the owner -----------------------------------------------------------------------------------------------------
 
+  get transport(): TransportFacts {
+    return this.#transport.facts
+  }
+
   send(stanza: Stanza): boolean {
-    if (this.role !== 'initiating') throw new TypeError('stanzas go out on the stream that we open') // ST-19
+    if (this.role !== 'initiating' && this.#established?.bidi !== true)
+      throw new TypeError('stanzas go out on the stream that we open') // ST-19
     if (this.#told) throw new TypeError('sent into a session that has ended')
     this.#confirmation.add(stanza)
     if (this.#closedBy !== null || this.#over) return true
@@ -126,6 +142,10 @@ export class SessionDriver implements Driver, TransportHandler {
 
   confirmedCount(): number {
     return this.#confirmation.confirmed
+  }
+
+  answered(id: number): void {
+    this.#confirmation.answered(id)
   }
 
   end(failure: Failure | null): void {
@@ -288,8 +308,20 @@ export class SessionDriver implements Driver, TransportHandler {
         this.#events.progress(output.step)
         if (output.step.name === 'closing') this.#closing()
         break
+      case 'start-tls':
+        this.#startTls(output.pair)
+        break
+      case 'need-verification':
+        this.#verify(output)
+        break
+      case 'verified':
+        this.#parts.onVerified?.(output.outcome)
+        break
       case 'established':
         this.#establish(output)
+        break
+      case 'authorised':
+        this.#authorise(output)
         break
       case 'close-transport':
         this.#transport.close(output.code, output.reason)
@@ -301,10 +333,56 @@ export class SessionDriver implements Driver, TransportHandler {
   }
 
   #judge(claimed: Domain): void {
-    const verdict = this.#judgePeer?.(claimed)
+    const verdict = this.#parts.judge?.(this.#transport.facts.tls, claimed)
     if (verdict === undefined) throw new TypeError('a verdict is asked for where none is needed')
     this.#events.judged(verdict)
     this.#feedNext({ type: 'identity', verdict })
+  }
+
+  #startTls(pair: DomainPair): void {
+    const { startTls } = this.#parts
+    if (startTls === undefined || this.#transport.startTls === undefined)
+      throw new TypeError('TLS is agreed on where there can be none')
+    // What has come behind the word that TLS begins is in the clear, whoever has sent it.
+    void this.#transport.startTls(startTls(pair)).then(result => {
+      // A failure has ended the transport, which tells it.
+      if ('by' in result) return
+      this.#feed({ type: 'secured', peerCertificate: result.chain.length > 0 })
+    })
+  }
+
+  #verify({ pair, id, key }: Verification): void {
+    const { verify } = this.#parts
+    if (verify === undefined) throw new TypeError('a key is to be verified where none is taken')
+    const answer = (outcome: DialbackOutcome) => {
+      if (!this.#over) this.#feed({ type: 'verification', pair, id, key, outcome })
+    }
+    this.#verifying ??= new AbortController()
+    verify({ pair, id, key }, this.#verifying.signal).then(answer, () => {
+      answer({ type: 'error', condition: 'internal-server-error' })
+    })
+  }
+
+  #authorise({ pair, proof }: Extract<StreamOutput, { type: 'authorised' }>): void {
+    const established = this.#established
+    if (established === null) return
+    let refusal: Failure | null
+    try {
+      refusal = this.#options.handler.onAuthorised?.(pair, proof, established) ?? null
+    } catch (error) {
+      refusal = internal(error)
+    }
+    if (refusal !== null) this.#feedNext({ type: 'end', failure: refusal })
+  }
+
+  /** Written like a stanza, and counted like none. */
+  #barrier(): Pick<ConfirmationOptions, 'barrier'> {
+    const { barrier } = this.#parts
+    if (barrier === undefined) return {}
+    const write = (id: number) => {
+      this.#transport.send(this.#codec.encode({ type: 'stanza', bytes: barrier.request(id).bytes }))
+    }
+    return { barrier: { write, onSilent: barrier.onSilent } }
   }
 
   #establish(agreed: Extract<StreamOutput, { type: 'established' }>): void {
@@ -355,6 +433,7 @@ export class SessionDriver implements Driver, TransportHandler {
     if (this.#over) return
     this.#feed({ type: 'transport-closed', failure: this.#cause ?? closed.failure })
     this.#over = true
+    this.#verifying?.abort()
     for (const part of [this.#timers, this.#intake, this.#outflow, this.#liveness, this.#confirmation])
       part.stop()
     // Without an outcome the machine has failed, and #cause says how.

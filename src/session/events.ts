@@ -1,25 +1,25 @@
 import type { Observer, StreamLabel, StreamRole } from '../base/index.ts'
 import type { IdentityVerdict } from '../identity/index.ts'
 import type { StreamProgress } from '../stream/index.ts'
-import type { TransportFacts } from '../transport/index.ts'
+import type { Transport } from '../transport/index.ts'
 import { describe, type Failure, failureId } from '../xmpp/index.ts'
 import type { EstablishedSession } from './session.ts'
 
 /** Tells the observer what becomes of one stream, under the names that are known of it by then. */
 export class StreamEvents {
   readonly #observer: Observer
-  readonly #facts: TransportFacts
+  readonly #transport: Pick<Transport, 'facts'>
   #label: StreamLabel
 
   constructor(
     observer: Observer,
-    facts: TransportFacts,
+    transport: Pick<Transport, 'facts'>,
     role: StreamRole,
     { local, remote }: { readonly local: string; readonly remote: string },
   ) {
     this.#observer = observer
-    this.#facts = facts
-    this.#label = { role, local, remote, address: facts.remoteAddress }
+    this.#transport = transport
+    this.#label = { role, local, remote, address: transport.facts.remoteAddress }
   }
 
   progress(step: StreamProgress): void {
@@ -34,6 +34,7 @@ export class StreamEvents {
       case 'authenticating':
         this.#observer.publish({ type: 'stream:authenticating', ...this.#label, mechanism: step.mechanism })
         break
+      case 'starttls': // what it comes to is told with the stream
       case 'closing': // its end is told, not its beginning
         break
     }
@@ -52,8 +53,8 @@ export class StreamEvents {
     this.#observer.publish({
       type: 'stream:established',
       ...this.#label,
-      transport: this.#facts.kind,
-      tls: this.#facts.tls?.protocol ?? 'none',
+      transport: this.#transport.facts.kind,
+      tls: this.#transport.facts.tls?.protocol ?? 'none',
       authentication: proof.method,
       proof: proof.evidence,
       setupMs,

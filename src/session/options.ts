@@ -1,8 +1,15 @@
+import type { SecureContext } from 'node:tls'
 import type { Clock, Limits, Observer, Random } from '../base/index.ts'
-import type { TrustStore } from '../identity/index.ts'
-import type { ProvenVerdict } from '../stream/index.ts'
-import type { Transport } from '../transport/index.ts'
-import type { Domain, DomainPair } from '../xmpp/index.ts'
+import type { IdentityVerdict, TrustStore } from '../identity/index.ts'
+import type {
+  DialbackOutcome,
+  DialbackSecret,
+  ProvenVerdict,
+  StanzasTo,
+  Verification,
+} from '../stream/index.ts'
+import type { TlsFacts, Transport } from '../transport/index.ts'
+import type { Domain, DomainPair, Stanza } from '../xmpp/index.ts'
 import type { SessionHandler } from './session.ts'
 
 export interface SessionOptions {
@@ -13,15 +20,60 @@ export interface SessionOptions {
   readonly clock: Clock
   readonly random: Random
   readonly limits: Limits
+  /** absent: 'pair' */
+  readonly stanzasTo?: StanzasTo
+}
+
+/**
+ * How a peer on a wire without pings is asked whether it has read what was sent: a ping as a stanza behind the others.
+ * Its answer may come on any stream; whoever sees it calls Session.answered.
+ */
+export interface Barrier {
+  /** the ping with this number; it is no stanza of the account */
+  readonly request: (id: number) => Stanza
+  /** Two in a row have had no answer: from now on, what the kernel has taken counts as read. */
+  readonly onSilent: () => void
 }
 
 export interface InitiatingSessionOptions extends SessionOptions {
   readonly pair: DomainPair
-  /** the peer's certificate proves `pair.remote`: it was judged when the transport was dialled (CT-10) */
-  readonly verdict: ProvenVerdict
+  /**
+   * The peer's certificate proves `pair.remote`: it was judged when the transport was dialled (CT-10). null: TLS comes by
+   * STARTTLS, or the address is trusted because the operator has configured it.
+   */
+  readonly verdict: ProvenVerdict | null
+  /** TLS on the stream; absent: never */
+  readonly starttls?: {
+    readonly required: boolean
+    readonly servername: string
+    readonly secureContext: SecureContext
+    readonly judge: (tls: TlsFacts, claimed: Domain) => IdentityVerdict
+  }
+  /** show a key where SASL EXTERNAL is not agreed on; absent: never */
+  readonly dialback?: DialbackSecret
+  /** ask for stanzas both ways where the peer offers it */
+  readonly bidi?: boolean
+  readonly barrier?: Barrier
 }
 
 export interface ReceivingSessionOptions extends SessionOptions {
   readonly isLocal: (domain: Domain) => boolean
+  /** whom a stream is taken from; absent: every domain of the network that is not local */
+  readonly admits?: (from: Domain) => boolean
   readonly trust: TrustStore
+  /** in place of `trust` alone */
+  readonly judge?: (tls: TlsFacts, claimed: Domain) => IdentityVerdict
+  /** TLS on the stream; absent: never. The context is asked for once the pair is known; null: there is none for it. */
+  readonly starttls?: {
+    readonly required: boolean
+    readonly contextFor: (pair: DomainPair) => SecureContext
+  }
+  /** take keys; absent: no dialback */
+  readonly dialback?: {
+    readonly secret: DialbackSecret
+    /** Ask the domain's own server. Never rejects; given up when `signal` is aborted: the stream has ended. */
+    readonly verify: (verification: Verification, signal: AbortSignal) => Promise<DialbackOutcome>
+  }
+  /** take headers from before version 1.0 */
+  readonly legacy?: boolean
 }

@@ -7,7 +7,9 @@ import type { DomainPair, Failure, Stanza } from '../xmpp/index.ts'
 export interface SessionHandler {
   /** receiving: last word before it counts (streams of a pair, stopping); a failure ends the stream with it */
   onEstablished(session: EstablishedSession): Failure | null
-  /** a stanza of the proven pair. A promise pauses reading of this session until it settles; order is kept. */
+  /** receiving: one more pair of an established stream; a failure ends the stream with it. Without it all are taken. */
+  onAuthorised?(pair: DomainPair, proof: PeerProof, session: EstablishedSession): Failure | null
+  /** a stanza of a proven pair. A promise pauses reading of this session until it settles; order is kept. */
   onStanza(stanza: Stanza, session: EstablishedSession): void | Promise<void>
   /** send had returned false and there is room again */
   onDrain(session: EstablishedSession): void
@@ -30,15 +32,19 @@ export interface Session {
   end(failure: Failure | null): void
   /** End now. onEnded follows. */
   abort(failure: Failure): void
+  /** The answer to a barrier's ping has come, on whichever stream. */
+  answered(id: number): void
 }
 
 export interface EstablishedSession extends Session {
   readonly pair: DomainPair
   readonly proof: PeerProof
   readonly peerLimits: PeerLimits
+  /** stanzas go both ways */
+  readonly bidi: boolean
   readonly setupMs: number
   /**
-   * Write a stanza (initiating side only: ST-19). The session has it from now on, whatever it returns.
+   * Write a stanza: on the stream that we have opened, or one that is bidi (ST-19). The session has it from now on, whatever it returns.
    * @returns false: above the high-water mark, wait for onDrain.
    */
   send(stanza: Stanza): boolean

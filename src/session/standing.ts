@@ -9,6 +9,7 @@ export interface Standing {
   readonly pair: DomainPair
   readonly proof: PeerProof
   readonly peerLimits: PeerLimits
+  readonly bidi: boolean
 }
 
 /** A driver, as far as a session that stands needs it. */
@@ -22,14 +23,16 @@ export class StandingSession implements EstablishedSession {
   readonly pair: DomainPair
   readonly proof: PeerProof
   readonly peerLimits: PeerLimits
+  readonly bidi: boolean
   readonly setupMs: number
   readonly #driver: Driver
 
-  constructor(driver: Driver, { pair, proof, peerLimits }: Standing, setupMs: number) {
+  constructor(driver: Driver, { pair, proof, peerLimits, bidi }: Standing, setupMs: number) {
     this.#driver = driver
     this.pair = pair
     this.proof = proof
     this.peerLimits = peerLimits
+    this.bidi = bidi
     this.setupMs = setupMs
   }
 
@@ -59,5 +62,9 @@ export class StandingSession implements EstablishedSession {
 
   abort(failure: Failure): void {
     this.#driver.abort(failure)
+  }
+
+  answered(id: number): void {
+    this.#driver.answered(id)
   }
 }

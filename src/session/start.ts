@@ -1,23 +1,40 @@
 import { type IdentityVerdict, judgePeer } from '../identity/index.ts'
 import * as stream from '../stream/index.ts'
 import type { TlsFacts } from '../transport/index.ts'
-import type { Domain } from '../xmpp/index.ts'
-import { type Machine, SessionDriver } from './driver.ts'
+import type { Domain, DomainPair } from '../xmpp/index.ts'
+import { SessionDriver } from './driver.ts'
+import { machineOf } from './machine-of.ts'
 import type { InitiatingSessionOptions, ReceivingSessionOptions, SessionOptions } from './options.ts'
 import type { Session } from './session.ts'
 import { wireOf } from './wire.ts'
 
 /** Open a stream on a transport whose peer has been proven. Attaches to the transport in this turn. */
 export function startInitiating(options: InitiatingSessionOptions): Session {
-  const { transport, pair, verdict, limits } = options
+  const { transport, pair, verdict, limits, starttls, dialback, bidi, stanzasTo, barrier } = options
   const wire = wireOf(transport.facts)
-  const first = stream.startInitiating({ policy: wire.policy, pair, peer: verdict, limits })
+  const first = stream.startInitiating({
+    policy: wire.policy,
+    pair,
+    peer: verdict,
+    limits,
+    starttls: requirementOf(starttls),
+    ...(dialback === undefined ? {} : { dialback }),
+    ...(bidi === undefined ? {} : { bidi }),
+    ...(stanzasTo === undefined ? {} : { stanzasTo }),
+  })
   const driver = new SessionDriver({
     session: options,
     role: 'initiating',
     names: pair,
     wire,
-    judge: null,
+    ...(starttls === undefined
+      ? {}
+      : {
+          judge: (tls: TlsFacts | null, claimed: Domain) =>
+            tls === null ? unprotected(claimed) : starttls.judge(tls, claimed),
+          startTls: () => ({ role: 'initiating', ...starttls }) as const,
+        }),
+    barrier,
     machine: machineOf(first, stream.stepInitiating),
   })
   driver.start(first.outputs)
@@ -26,22 +43,41 @@ export function startInitiating(options: InitiatingSessionOptions): Session {
 
 /** Take a stream that a peer opens. Attaches to the transport in this turn. */
 export function startReceiving(options: ReceivingSessionOptions): Session {
-  const { transport, isLocal, limits, random } = options
+  const { transport, isLocal, admits, limits, random, starttls, dialback, legacy, stanzasTo } = options
   const { tls } = transport.facts
   const wire = wireOf(transport.facts)
   const first = stream.startReceiving({
     policy: wire.policy,
     isLocal,
     peerCertificate: tls !== null && tls.chain.length > 0,
-    streamIds: [stream.streamId(random), stream.streamId(random)],
+    streamIds: [stream.streamId(random), stream.streamId(random), stream.streamId(random)],
     limits,
+    starttls: requirementOf(starttls),
+    ...(admits === undefined ? {} : { admits }),
+    ...(dialback === undefined ? {} : { dialback: dialback.secret }),
+    ...(legacy === undefined ? {} : { legacy }),
+    ...(stanzasTo === undefined ? {} : { stanzasTo }),
   })
   const driver = new SessionDriver({
     session: options,
     role: 'receiving',
     names: { local: '', remote: '' },
     wire,
-    judge: claimed => judge(options, tls, claimed),
+    judge: (facts, claimed) =>
+      options.judge === undefined || facts === null
+        ? judge(options, facts, claimed)
+        : options.judge(facts, claimed),
+    ...(starttls === undefined
+      ? {}
+      : {
+          startTls: (pair: DomainPair) =>
+            ({
+              role: 'receiving',
+              secureContext: starttls.contextFor(pair),
+              requestCertificate: true,
+            }) as const,
+        }),
+    ...(dialback === undefined ? {} : { verify: dialback.verify }),
     machine: machineOf(first, stream.stepReceiving),
   })
   driver.start(first.outputs)
@@ -65,14 +101,11 @@ function judge(
   })
 }
 
-function machineOf<S>(
-  first: stream.Step<S>,
-  step: (state: S, input: stream.StreamInput) => stream.Step<S>,
-): Machine {
-  let { state } = first
-  return input => {
-    const next = step(state, input)
-    state = next.state
-    return next.outputs
-  }
+function requirementOf(starttls: { readonly required: boolean } | undefined): stream.StartTls {
+  if (starttls === undefined) return 'never'
+  return starttls.required ? 'required' : 'offered'
+}
+
+function unprotected(domain: Domain): IdentityVerdict {
+  return { ok: false, domain, reason: 'no-certificate', detail: 'there is no TLS' }
 }

@@ -1,8 +1,8 @@
 import type { ScannedElement } from '../xml/index.ts'
-import { type DomainPair, type Failure, isViolation, NS, toStreamError } from '../xmpp/index.ts'
+import { type Failure, isViolation, NS, toStreamError } from '../xmpp/index.ts'
 import { errorElement, readError } from './errors.ts'
 import type { Step, StreamInput, StreamOutput } from './machine.ts'
-import { pairStanza } from './pair-stanza.ts'
+import { type Takes, takenStanza } from './pair-stanza.ts'
 
 /** Our `<close/>` is written; nothing more is. */
 export interface Closing {
@@ -11,7 +11,7 @@ export interface Closing {
   /** the peer's `<close/>`; or, as it has come, the end of the transport, which is the first closer's to begin (WS-46) */
   readonly awaits: 'close' | 'transport'
   /** whose stanzas are taken until the peer's close (WS-45); null: nobody's */
-  readonly takes: DomainPair | null
+  readonly takes: Takes | null
 }
 
 export interface Ended {
@@ -30,7 +30,7 @@ const CLOSING: StreamOutput = { type: 'progress', step: { name: 'closing' } }
  */
 export function close(
   failure: Failure | null,
-  { takes = null, afterMs }: { readonly takes?: DomainPair | null; readonly afterMs: number },
+  { takes = null, afterMs }: { readonly takes?: Takes | null; readonly afterMs: number },
 ): Step<Closing | Ended> {
   const outputs: StreamOutput[] = [CLOSING]
   const told = failure === null ? null : toStreamError(failure)
@@ -109,6 +109,8 @@ export function stepClosing(state: Closing, input: StreamInput): Step<Closing | 
       }
     case 'open':
     case 'identity':
+    case 'secured':
+    case 'verification':
     case 'end':
       return { state, outputs: NOTHING }
   }
@@ -137,7 +139,7 @@ function onElement(state: Closing, scanned: ScannedElement): Step<Closing | Ende
       return { state: { ...state, failure, takes: null }, outputs: NOTHING }
     }
     // What may not be said is dropped: nothing can be answered any more.
-    const stanza = state.takes === null ? null : pairStanza(scanned, state.takes)
+    const stanza = state.takes === null ? null : takenStanza(scanned, state.takes)
     if (stanza !== null && !isViolation(stanza)) return { state, outputs: [{ type: 'stanza', stanza }] }
   }
   return { state, outputs: NOTHING }

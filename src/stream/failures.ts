@@ -52,8 +52,32 @@ export const NO_AUTHENTICATION: Failure = {
   detail: 'the peer offers no SASL EXTERNAL',
 }
 
+export const NO_STARTTLS: Failure = {
+  by: 'peer',
+  kind: 'unauthenticated',
+  detail: 'the peer does not offer TLS, which is required here',
+}
+
+export const TLS_REFUSED: Failure = {
+  by: 'peer',
+  kind: 'unauthenticated',
+  detail: 'the peer offers TLS and then refuses it',
+}
+
 export const AUTHENTICATION_AGAIN: Failure = {
   by: 'peer',
   kind: 'unauthenticated',
   detail: 'the peer asks for authentication again after its success',
+}
+
+export const WRONG_KEY: Failure = {
+  by: 'peer',
+  kind: 'unauthenticated',
+  detail: 'its dialback key is not one of the domain that it claims',
+}
+
+export const UNVERIFIED: Failure = {
+  by: 'network',
+  kind: 'timeout',
+  detail: 'the question about a dialback key was not answered in time',
 }

@@ -1,13 +1,15 @@
 import type { Limits } from '../base/index.ts'
 import type { Element } from '../xml/index.ts'
 import { element, NS } from '../xmpp/index.ts'
-import type { PeerLimits } from './machine.ts'
+import type { PeerLimits, StartTls } from './machine.ts'
 import { EXTERNAL } from './sasl-external.ts'
 
-/** What decides whether a feature is listed. Dialback, bidi and stream management will be further facts. */
+/** What decides whether a feature is listed. Stream management will be a further fact. */
 export interface Offer {
   /** SASL EXTERNAL would succeed (SA-01): the certificate is proven for the stream's from, before it is offered */
   readonly external: boolean
+  readonly starttls: StartTls
+  readonly dialback: boolean
   readonly limits: Pick<Limits, 'stanzaBytes' | 'advertisedIdleMs'>
 }
 
@@ -21,11 +23,26 @@ interface Feature {
 /** What the receiving side lists, in this order. */
 const FEATURES: readonly Feature[] = [
   {
+    name: 'starttls',
+    namespace: NS.tls,
+    offer: ({ starttls }) =>
+      starttls === 'never'
+        ? null
+        : element('starttls', NS.tls, {}, ...(starttls === 'required' ? [element('required', NS.tls)] : [])),
+  },
+  {
     name: 'mechanisms',
     namespace: NS.sasl,
     // SA-03: no empty list, either EXTERNAL or nothing.
     offer: ({ external }) =>
       external ? element('mechanisms', NS.sasl, {}, element('mechanism', NS.sasl, {}, EXTERNAL)) : null,
+  },
+  {
+    name: 'dialback',
+    namespace: NS.dialbackFeature,
+    // DB-15: with errors, which are answered as such.
+    offer: ({ dialback }) =>
+      dialback ? element('dialback', NS.dialbackFeature, {}, element('errors', NS.dialbackFeature)) : null,
   },
   {
     name: 'limits',
@@ -60,6 +77,9 @@ export function featuresElement(offer: Offer): {
 export interface PeerFeatures {
   readonly names: readonly string[]
   readonly mechanisms: readonly string[]
+  readonly starttls: boolean
+  readonly dialback: boolean
+  readonly bidi: boolean
   readonly limits: PeerLimits
   /** one that must be negotiated and that we do not know (ST-14) */
   readonly unknownMandatory: boolean
@@ -70,15 +90,25 @@ export function readFeatures(features: Element): PeerFeatures {
   let mechanisms: readonly string[] = []
   let limits: PeerLimits = NO_LIMITS
   let unknownMandatory = false
+  const known = new Set<string>()
   for (const child of features.children) {
     if (typeof child === 'string') continue
     names.push(child.name)
+    known.add(`${child.namespace} ${child.name}`)
     if (child.namespace === NS.sasl && child.name === 'mechanisms') mechanisms = readMechanisms(child)
     else if (child.namespace === NS.limits && child.name === 'limits') limits = readLimits(child)
     // WS-64: TLS stands already, whatever is said about STARTTLS.
     else if (child.namespace !== NS.tls && hasRequired(child)) unknownMandatory = true
   }
-  return { names, mechanisms, limits, unknownMandatory }
+  return {
+    names,
+    mechanisms,
+    starttls: known.has(`${NS.tls} starttls`),
+    dialback: known.has(`${NS.dialbackFeature} dialback`),
+    bidi: known.has(`${NS.bidiFeature} bidi`),
+    limits,
+    unknownMandatory,
+  }
 }
 
 export const NO_LIMITS: PeerLimits = Object.freeze({ maxBytes: null, idleSeconds: null })

@@ -8,14 +8,25 @@
  * Whatever the peer sends is answered by outputs; both machines end by exactly one `ended`, after which they are silent.
  *
  *   initiating: awaiting-open > awaiting-features > authenticating > awaiting-open > awaiting-features > established
+ *                                                 > showing-key > established
  *   receiving:  awaiting-open > awaiting-identity > negotiating > restarting > established
- *   both, from any of these: > closing > ended
+ *                             > negotiating > established
+ *   both, before authentication, on TCP: > awaiting-tls > awaiting-open
+ *   verifying:  awaiting-open > awaiting-features > asking
+ *   all, from any of these: > closing > ended
  *
- * SASL EXTERNAL is the one authentication so far. Server dialback will be a second answer to the features, given in
- * `awaiting-features` or after a failure in `authenticating`; until then its elements are answered by dialback-refused.ts.
+ * A peer is proven by SASL EXTERNAL or by server dialback (DECISIONS 9). Dialback proves pairs one by one, on a stream that
+ * stands already too; who is asked about a key is the caller's business. The third machine is the stream of that question.
  *
- * RFC 6120 §§4, 6; RFC 7395 §3; XEP-0468 0.1; XEP-0178 1.2; XEP-0478.
+ * RFC 6120 §§4 to 6; RFC 7395 §3; XEP-0468 0.1; XEP-0178 1.2; XEP-0185 1.0; XEP-0220 1.1; XEP-0288 1.0; XEP-0478.
  */
+
+export {
+  type DialbackOutcome,
+  type DialbackSecret,
+  dialbackKey,
+  dialbackSecret,
+} from './dialback.ts'
 export {
   type InitiatingOptions,
   type InitiatingState,
@@ -24,13 +35,17 @@ export {
 } from './initiating.ts'
 export type {
   PeerLimits,
+  StanzasTo,
+  StartTls,
   Step,
   StreamInput,
   StreamOutput,
   StreamProgress,
   StreamTimer,
   TransportPolicy,
+  Verification,
 } from './machine.ts'
 export type { PeerProof, ProvenVerdict } from './proof.ts'
 export { type ReceivingOptions, type ReceivingState, startReceiving, stepReceiving } from './receiving.ts'
 export { streamId } from './stream-id.ts'
+export { startVerifying, stepVerifying, type VerifyingOptions, type VerifyingState } from './verifying.ts'

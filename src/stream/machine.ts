@@ -1,6 +1,7 @@
 import type { Decoded, OutgoingFrame } from '../framing/index.ts'
 import type { IdentityVerdict } from '../identity/index.ts'
 import type { Domain, DomainPair, Failure, Stanza } from '../xmpp/index.ts'
+import type { DialbackOutcome } from './dialback.ts'
 import type { PeerProof } from './proof.ts'
 
 /** What one input makes of a machine. The outputs are carried out in order, each before the next input is given. */
@@ -17,6 +18,12 @@ export interface TransportPolicy {
   readonly name: 'websocket' | 'tcp'
 }
 
+/** Whether TLS is agreed on within the stream (RFC 6120 §5). */
+export type StartTls = 'never' | 'offered' | 'required'
+
+/** Whose stanzas pass: of one proven pair, or, beside a server of our own, from a proven domain to anybody. */
+export type StanzasTo = 'pair' | 'anybody'
+
 export type StreamTimer =
   /** header expected; after SASL, the whole restart */
   | 'open'
@@ -29,6 +36,10 @@ export type StreamInput =
   | Decoded
   /** answer to need-identity */
   | { readonly type: 'identity'; readonly verdict: IdentityVerdict }
+  /** answer to start-tls: TLS stands */
+  | { readonly type: 'secured'; readonly peerCertificate: boolean }
+  /** answer to need-verification */
+  | ({ readonly type: 'verification'; readonly outcome: DialbackOutcome } & Verification)
   | { readonly type: 'timeout'; readonly timer: StreamTimer }
   /** end the stream in order; with a failure, by its stream error */
   | { readonly type: 'end'; readonly failure: Failure | null }
@@ -38,8 +49,14 @@ export type StreamOutput =
   | { readonly type: 'write'; readonly frame: OutgoingFrame }
   /** null disarms */
   | { readonly type: 'timer'; readonly timer: StreamTimer; readonly afterMs: number | null }
-  /** receiving: judge the peer's certificate for `claimed`; the machine waits for `identity` and takes nothing else */
+  /** judge the peer's certificate for `claimed`; the machine waits for `identity` and takes nothing else */
   | { readonly type: 'need-identity'; readonly claimed: Domain }
+  /** TLS from here on, before anything else is read or written; the machine waits for `secured` */
+  | { readonly type: 'start-tls'; readonly pair: DomainPair }
+  /** receiving: ask the server of `pair.remote` whether the key is its own; the stream goes on meanwhile (DB-19) */
+  | ({ readonly type: 'need-verification' } & Verification)
+  /** verifying: what that server said; its stream ends then */
+  | { readonly type: 'verified'; readonly outcome: DialbackOutcome }
   /** the next thing in each direction is a header */
   | { readonly type: 'restart' }
   /**
@@ -52,8 +69,12 @@ export type StreamOutput =
       readonly pair: DomainPair
       readonly proof: PeerProof
       readonly peerLimits: PeerLimits
+      /** stanzas go both ways (XEP-0288) */
+      readonly bidi: boolean
     }
-  /** only after established, only for the proven pair */
+  /** receiving, after established: one more pair of this stream (DB-20) */
+  | { readonly type: 'authorised'; readonly pair: DomainPair; readonly proof: PeerProof }
+  /** only after established, only for proven pairs */
   | { readonly type: 'stanza'; readonly stanza: Stanza }
   /** close the transport now, with this RFC 6455 code */
   | { readonly type: 'close-transport'; readonly code: 1000 | 1001 | 1008 | 1009; readonly reason: string }
@@ -67,8 +88,16 @@ export type StreamProgress =
       readonly id: string
     }
   | { readonly name: 'features'; readonly features: readonly string[] }
-  | { readonly name: 'authenticating'; readonly mechanism: 'EXTERNAL' }
+  | { readonly name: 'authenticating'; readonly mechanism: 'EXTERNAL' | 'DIALBACK' }
+  | { readonly name: 'starttls' }
   | { readonly name: 'closing' }
+
+/** A key that was shown to us, and the stream id that it was made for. */
+export interface Verification {
+  readonly pair: DomainPair
+  readonly id: string
+  readonly key: string
+}
 
 /** XEP-0478, as the peer advertised; null where it said nothing. */
 export interface PeerLimits {

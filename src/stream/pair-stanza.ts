@@ -6,14 +6,26 @@ import {
   stanzaFromScanned,
   type Violation,
 } from '../xmpp/index.ts'
+import type { StanzasTo } from './machine.ts'
 
-/** A stanza that the peer may say on a stream of `pair`, or the rule that it breaks. The path of every stanza. */
-export function pairStanza(scanned: ScannedElement, pair: DomainPair): Stanza | Violation {
+/** Whose stanzas a stream takes (DB-30). */
+export interface Takes {
+  /** at least one */
+  readonly pairs: readonly DomainPair[]
+  readonly to: StanzasTo
+}
+
+/** A stanza that the peer may say on its stream, or the rule that it breaks. The path of every stanza. */
+export function takenStanza(scanned: ScannedElement, { pairs, to }: Takes): Stanza | Violation {
   const stanza = stanzaFromScanned(scanned)
   if (isViolation(stanza)) return stanza
-  if (stanza.from.domain !== pair.remote) return FOREIGN_FROM
-  if (stanza.to.domain !== pair.local) return FOREIGN_TO
-  return stanza
+  let isFrom = false
+  for (const { local, remote } of pairs) {
+    if (stanza.from.domain !== remote) continue
+    if (to === 'anybody' || stanza.to.domain === local) return stanza
+    isFrom = true
+  }
+  return isFrom ? FOREIGN_TO : FOREIGN_FROM
 }
 
 const FOREIGN_FROM: Violation = Object.freeze({

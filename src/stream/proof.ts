@@ -4,7 +4,7 @@ import type { Domain } from '../xmpp/index.ts'
 /** Evidence that the peer is `domain`. Only this room makes one; `established` cannot be built without it. */
 export interface PeerProof {
   readonly domain: Domain
-  readonly method: 'sasl-external' | 'dialback'
+  readonly method: 'sasl-external' | 'dialback' | 'handshake'
   /** the identifier that proved it, and its kind, e.g. 'dns-id capulet.example' */
   readonly evidence: string
   /** when the evidence ends, ms since the epoch; Infinity where it does not */
@@ -19,5 +19,16 @@ export type ProvenVerdict = Extract<IdentityVerdict, { ok: true }>
 /** The peer's certificate proves its domain, and SASL EXTERNAL was agreed on. Not exported from the room. */
 export function proveByExternal({ domain, via, name, notAfterMs }: ProvenVerdict): PeerProof {
   const facts = { domain, method: 'sasl-external', evidence: `${via} ${name}`, notAfterMs } as const
+  return Object.freeze(facts) as PeerProof
+}
+
+/** The domain's own server says that the peer speaks for it, or an address that is configured. Not exported from the room. */
+export function proveByDialback(domain: Domain, evidence: string): PeerProof {
+  return Object.freeze({ domain, method: 'dialback', evidence, notAfterMs: Infinity } as const) as PeerProof
+}
+
+/** We have proven ourselves by dialback to a peer whose certificate proves it. Not exported from the room. */
+export function provenCallee({ domain, via, name, notAfterMs }: ProvenVerdict): PeerProof {
+  const facts = { domain, method: 'dialback', evidence: `${via} ${name}`, notAfterMs } as const
   return Object.freeze(facts) as PeerProof
 }

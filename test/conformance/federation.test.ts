@@ -99,6 +99,8 @@ class Verona {
         throw new TypeError('not looked at')
       },
       peerLimits: { maxBytes: null, idleSeconds: null },
+      bidi: false,
+      answered: () => {},
       setupMs: 1,
       send: () => {
         throw new TypeError('ST-19')

@@ -16,6 +16,7 @@ import {
   FROM_CAPULET,
   GOOD_MESSAGE,
   ID_1,
+  ID_2,
   initiating,
   receiving,
   WEBSOCKET,
@@ -84,7 +85,9 @@ describe('the exchanges of the digest', () => {
   it('[SE-30 WS-43] EX-30: an unknown host, a wrong framing namespace', () => {
     const said = texts(STREAM_ERRORS, 'S')
     const [unknownHost = '', , wrongNamespace = ''] = texts(STREAM_ERRORS, 'C')
-    const host = receiving(wire, { streamIds: ['c0d1e2f3a4b5c6d7e8f9a0b1c2d3e4f5', ID_1] }).say(unknownHost)
+    const host = receiving(wire, { streamIds: ['c0d1e2f3a4b5c6d7e8f9a0b1c2d3e4f5', ID_1, ID_2] }).say(
+      unknownHost,
+    )
     // The example's header is from another of its domains; ours is from nobody, which WS-44 allows as well.
     expect(host.sent.map(meant)).toEqual(
       said.slice(0, 3).map(text => meant(text.replace(`from='montague.example'`, `from=''`))),

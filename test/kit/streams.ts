@@ -192,6 +192,7 @@ type Overrides<O> = Partial<Omit<O, 'limits'>> & { readonly limits?: Partial<Lim
 
 export const ID_1 = 'a4c1f0e2b7d84396b5a0c7e91d2f3a68'
 export const ID_2 = 'b93e5d7a10c64f2f8e6d4b1a0c9f7e53'
+export const ID_3 = 'c8a1d0e4f7b64b62a5c3e2d19f08a716'
 
 /** Ours is montague.example; capulet.example will come. */
 export function receiving(wire: Wire, overrides: Overrides<ReceivingOptions> = {}): Receiving {
@@ -200,7 +201,7 @@ export function receiving(wire: Wire, overrides: Overrides<ReceivingOptions> = {
     policy: { secure: true, name: wire.name },
     isLocal: name => name === MONTAGUE || name === ROOMS,
     peerCertificate: true,
-    streamIds: [ID_1, ID_2],
+    streamIds: [ID_1, ID_2, ID_3],
     ...overrides,
     limits,
   }

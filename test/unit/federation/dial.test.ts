@@ -120,6 +120,8 @@ const startInitiating: StartInitiating = ({ transport, pair, handler }) => {
       throw new TypeError('not looked at')
     },
     peerLimits: { maxBytes: null, idleSeconds: null },
+    bidi: false,
+    answered: () => {},
     setupMs: 1,
     send: () => true,
     confirmedCount: () => 0,

@@ -29,6 +29,8 @@ class Peer {
         throw new TypeError('not looked at')
       },
       peerLimits: { maxBytes: null, idleSeconds: null },
+      bidi: false,
+      answered: () => {},
       setupMs: 1,
       send: () => {
         throw new TypeError('ST-19: nothing is sent on a stream that the peer opened')
