@@ -12,6 +12,7 @@ export {
   type Events,
   Observer,
   type RefusalReason,
+  type SteeringOutcome,
   type StreamLabel,
   type StreamRole,
 } from './observer.ts'

@@ -45,6 +45,8 @@ export const LIMITS = {
   deadMs: limit('ms', 60_000, 'no byte at all for this long: the transport is dead'),
   messageMs: limit('ms', 30_000, 'first to last byte of one message: no dribbling'),
   saslAttempts: limit('count', 3, 'then policy-violation (RFC 6120 §6.4.5 allows 2 to 5)'),
+  dialbackPending: limit('count', 16, 'dialback keys of one stream that are being asked about (DB-23)'),
+  dialbackPairs: limit('count', 256, 'pairs that one stream may prove (DB-23)'),
   pairStreams: limit('count', 8, 'inbound streams of one pair: two gateways and reconnects are normal'),
 
   // -- buffers
@@ -78,6 +80,13 @@ export const LIMITS = {
     'half of queue_stanzas: the source is slowed before anything is bounced',
   ),
   queueTotalBytes: limit('bytes', 64 * MIB, 'all queues together: sixteen full ones'),
+  legRetryMinMs: limit('ms', 100, 'the same towards a server of ours, on this machine: a dial costs nothing'),
+  legRetryMaxMs: limit('ms', 1_000, 'to here: all pairs are back within 2 s of a restarted server'),
+  legAbsentMs: limit(
+    'ms',
+    30_000,
+    'a server of ours that is away for no longer is being restarted: stanzas wait for it',
+  ),
   retryAfterMaxMs: limit('ms', 3_600_000, 'a longer Retry-After is not waited for'),
   redirects: limit('count', 5, 'see-other-uri of one dial'),
   outboundIdleMs: limit('ms', 900_000, 'an unused outgoing stream is closed in order'),
@@ -121,6 +130,26 @@ export const LIMITS = {
   httpHeadersMs: limit('ms', 5_000, 'to the end of the request head'),
   httpBodyMs: limit('ms', 10_000, 'routes that take no body read none'),
   tlsHandshakeMs: limit('ms', 10_000, 'Node’s default is 120 s'),
+  proxiedPerAddress: limit(
+    'count',
+    500,
+    'requests and WebSockets on proxied paths: users behind one address have no proof to show us',
+  ),
+  proxiedTotal: limit('count', 5_000, 'the same, all together: half of connections, so that peers find room'),
+  proxyConnectMs: limit('ms', 5_000, 'the server behind a proxied path is near'),
+  proxyHeadersMs: limit(
+    'ms',
+    180_000,
+    'whole request to the head of its answer: BOSH holds one for up to 120 s (Prosody)',
+  ),
+  proxyIdleMs: limit('ms', 60_000, 'a proxied body that does not move, either way; nginx’s figure'),
+  proxyTunnelIdleMs: limit(
+    'ms',
+    900_000,
+    'no byte either way of a proxied WebSocket; above the 14 min after which Prosody asks',
+  ),
+  proxyKeepAliveMs: limit('ms', 60_000, 'TCP probes of a silent WebSocket: who vanished is found out'),
+  proxyHeaderBytes: limit('bytes', 64 * KIB, 'head of a proxied answer; Node: 16 KiB'),
   drainMs: limit('ms', 8_000, 'Cloud Run gives 10 s'),
 
   // -- discovery
@@ -152,6 +181,26 @@ export const LIMITS = {
   pathSignatureChecks: limit('count', 200, 'bounds hostile path building'),
   nameConstraintChecks: limit('count', 250_000, 'names times subtrees of one path; Go’s figure'),
   rememberedAuthorities: limit('count', 100, 'intermediates of proven paths: the network uses a few dozen'),
+
+  // -- steering: the DNS responder for a local server
+  steeringTtlMs: limit('ms', 60_000, 'of our answers: a server asks again this long after something changed'),
+  steeringDecisionMs: limit('ms', 3_000, 'then the question is forwarded; resolvers give up after 5 to 10 s'),
+  steeringQueries: limit('count', 256, 'that wait for a decision or an upstream; a socket each'),
+  steeringQueryBytes: limit('bytes', 4 * KIB, 'a question with every usual option fits in 512'),
+  steeringForwardMs: limit('ms', 5_000, 'all upstreams together, then SERVFAIL'),
+  steeringStaggerMs: limit(
+    'ms',
+    1_000,
+    'an upstream is silent for this long: the next one is asked beside it',
+  ),
+  steeringConnections: limit('count', 64, 'over TCP; a local server needs a few'),
+  steeringPipelined: limit('count', 16, 'questions of one connection whose answers have not left'),
+  steeringIdleMs: limit(
+    'ms',
+    10_000,
+    'a connection without a whole question (RFC 7766 §6.2.3: a few seconds)',
+  ),
+  steeringReportMs: limit('ms', 60_000, 'between two reports of one trouble: it comes with each question'),
 
   // -- gateway
   logLinesPerSecond: limit('count', 20, 'per address, then a summary (Openfire OF-3186)'),

@@ -8,6 +8,8 @@ export interface Events {
   listening: { address: string; port: number }
   /** refused before there was a stream: TLS, HTTP, limits */
   'connection:refused': { address: string; reason: RefusalReason; detail: string; status?: number }
+  /** the server behind a proxied path did not answer, or not right; the asker was told `status`, or cut where null */
+  'proxy:failed': { address: string; path: string; to: string; status: number | null; detail: string }
   'discovery:started': { domain: string }
   'discovery:found': { domain: string; source: string; candidates: readonly string[]; ms: number }
   'discovery:failed': { domain: string; reason: string; detail: string; ms: number }
@@ -39,23 +41,42 @@ export interface Events {
     transport: string
     /** e.g. 'TLSv1.3', or 'none' */
     tls: string
-    authentication: 'sasl-external' | 'dialback'
+    authentication: 'sasl-external' | 'dialback' | 'handshake'
     /** the name and kind that proved the peer, for the log */
     proof: string
     setupMs: number
   }
   'stream:ended': StreamLabel & { established: boolean; reason: string; detail: string; lifeMs: number }
+  /** our local server does not answer pings: what it was sent counts as read once it is written */
+  'leg:silent': { local: string; remote: string }
   'stanza:bounced': { local: string; remote: string; condition: string; count: number; detail: string }
   /** a host threw or rejected: a defect of the host; the stanza was bounced */
   'host:failed': { domain: string; detail: string }
   'certificate:loaded': { domain: string; notAfterMs: number; sha256: string }
   'certificate:problem': { domain: string; reason: string; detail: string }
+  /** the DNS responder, UDP and TCP */
+  'steering:listening': { address: string; port: number }
+  /** whether a local server's stream to the domain is brought to us; once a decision, which questions may share */
+  'steering:decided': {
+    domain: string
+    steered: boolean
+    outcome: SteeringOutcome
+    detail: string
+    ms: number
+  }
+  /** an upstream did not answer; now and then, with the number since the last report */
+  'steering:forward-failed': { upstream: string; detail: string; count: number }
+  /** questions above a limit; now and then, with the number since the last report */
+  'steering:refused': { detail: string; count: number }
   stopping: { deadlineMs: number }
   stopped: { ms: number }
 }
 
 /** Each is a row of docs/ERRORS.md. */
 export type RefusalReason = 'limit' | 'tls' | 'http' | 'internal'
+
+/** late, failed, overload: forwarded undecided */
+export type SteeringOutcome = 'decided' | 'late' | 'failed' | 'overload'
 
 export type StreamRole = 'initiating' | 'receiving'
 

@@ -23,6 +23,8 @@ function kindOf(event: Event): Pick<LogLine, 'level' | 'message' | 'source'> {
       return { level: 'info', message: 'listening', source: null }
     case 'connection:refused':
       return { level: 'warn', message: 'connection refused', source: event.address }
+    case 'proxy:failed':
+      return { level: 'warn', message: 'proxied request failed', source: OUTGOING }
     case 'discovery:started':
     case 'discovery:found':
       return { level: 'debug', message: 'discovery', source: OUTGOING }
@@ -59,6 +61,14 @@ function kindOf(event: Event): Pick<LogLine, 'level' | 'message' | 'source'> {
       return { level: 'info', message: 'certificate loaded', source: null }
     case 'certificate:problem':
       return { level: 'warn', message: 'certificate problem', source: null }
+    case 'steering:listening':
+      return { level: 'info', message: 'steering listens', source: null }
+    case 'steering:decided':
+      return { level: 'debug', message: 'steering decided', source: OUTGOING }
+    case 'steering:forward-failed':
+      return { level: 'warn', message: 'DNS upstream failed', source: OUTGOING }
+    case 'steering:refused':
+      return { level: 'warn', message: 'DNS questions refused', source: OUTGOING }
     case 'stopping':
       return { level: 'info', message: 'stopping', source: null }
     case 'stopped':

@@ -22,6 +22,7 @@ const WALLS: Readonly<
     types: ['federation'],
   },
   front: { rooms: ['base', 'xmpp', 'discovery', 'transport'] },
+  steering: { rooms: ['base', 'xmpp'] },
   gateway: {
     rooms: [
       'base',
@@ -36,6 +37,7 @@ const WALLS: Readonly<
       'federation',
       'hosts',
       'front',
+      'steering',
       'index',
     ],
   },
