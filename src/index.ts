@@ -26,6 +26,7 @@ export type {
   ListenOptions,
   Stage,
   StageName,
+  StreamHost,
 } from './federation/index.ts'
 export {
   type EmbeddedHost,

@@ -3,10 +3,11 @@
  * accepted = delivered + bounced + dropped + inDoubt + ambiguous + held.
  *
  * Accepted are: what a local host or the owner of the federation sends, what a peer sends on a proven stream, and errors
- * of ours that travel to another domain, because they are queued, written and lost like any other stanza. An error that
- * goes back to a host of our own is part of the bounce, not a stanza of the account.
+ * of ours that travel by a stream, to another domain or to a server of ours, because they are queued, written and lost
+ * like any other stanza. An error that goes back to a host in this process is part of the bounce, not a stanza of the
+ * account.
  *
- * - delivered: a local host took it, or the peer is known to have read it (SessionHandler.onEnded says how).
+ * - delivered: a local host took it, or whoever is at the other end of its stream is known to have read it (SessionHandler.onEnded says how).
  * - bounced: its sender's host, or the way back to its sender's domain, has taken an error for it.
  * - dropped: it could not be delivered and must not be answered (SZ-11), or its sender takes no more errors.
  * - inDoubt: written to a stream that died before anything confirmed it. Never written again, as that could make a
@@ -15,7 +16,7 @@
  * - held: everything else. Counted where it lies, never computed from the rest: so the sum can be checked.
  */
 export interface AccountSnapshot {
-  /** taken over from a local host, from a proven stream, or an error of ours to another domain */
+  /** taken over from a local host, from a proven stream, or an error of ours that leaves by a stream */
   readonly accepted: number
   /** a host took it, or the peer is known to have read it */
   readonly delivered: number

@@ -2,7 +2,7 @@ import type { Clock, Limits, Timer } from '../base/index.ts'
 import type { Stanza, StanzaError } from '../xmpp/index.ts'
 import { type QueueLimits, type QueueTotal, StanzaQueue } from './queue.ts'
 
-export type BacklogLimits = QueueLimits & Pick<Limits, 'queueAgeMs'>
+export type BacklogLimits = QueueLimits & Pick<Limits, 'queueAgeMs' | 'stanzaBytes'>
 
 export interface BacklogOptions {
   readonly limits: BacklogLimits
@@ -44,10 +44,16 @@ export class Backlog {
     return this.#refusal !== null || this.#queue.isFull(spareBytes)
   }
 
+  /** Whether anything that comes next has room. */
+  isRoomy(spareBytes: number | null): boolean {
+    const { limits } = this.#options
+    return this.#refusal === null && this.#queue.isRoomy(limits.stanzaBytes, spareBytes)
+  }
+
   /** Takes the stanza, or says why not, which is `refusal`: one is reported at once, the rest when there is room again. */
   push(stanza: Stanza, spareBytes: number | null, refusal: () => StanzaError): StanzaError | null {
     if (this.#queue.push(stanza, this.#options.clock.monotonicMs(), spareBytes)) {
-      if (this.#ageTimer === null) this.#watchAge()
+      this.#watched()
       return null
     }
     this.#refused += 1
@@ -56,6 +62,12 @@ export class Backlog {
       this.#options.report(this.#refusal, 1)
     }
     return this.#refusal
+  }
+
+  /** Takes what stands for a stanza that has just left another queue: there is always room for that. */
+  put(stanza: Stanza): void {
+    this.#queue.put(stanza, this.#options.clock.monotonicMs())
+    this.#watched()
   }
 
   shift(): Stanza | undefined {
@@ -73,6 +85,10 @@ export class Backlog {
     if (this.#refusal !== null && this.#refused > 1) this.#options.report(this.#refusal, this.#refused - 1)
     this.#refused = 0
     this.#refusal = null
+  }
+
+  #watched(): void {
+    if (this.#ageTimer === null) this.#watchAge()
   }
 
   /** One timer a queue, looked at again rather than armed for each stanza. */

@@ -8,7 +8,7 @@ import type { AccountSnapshot } from './account.ts'
 import { type CheckReport, type Stage, type WalkDeps, walk } from './check.ts'
 import { createConnect, type StartInitiating } from './dial.ts'
 import { within } from './drain.ts'
-import type { Host, HostContext } from './host.ts'
+import { type Host, type HostContext, isStreamHost, type StreamHost } from './host.ts'
 import { Inbound } from './inbound.ts'
 import type { DomainSettings, Settings } from './options.ts'
 import { STOPPING } from './reasons.ts'
@@ -41,7 +41,7 @@ export class FederationCore {
     this.#deps = deps
     const { settings, observer, clock, random } = deps
     const { limits, trust } = settings
-    const hosts = new Map<Domain, Host>()
+    const hosts = new Map<Domain, Host | StreamHost>()
     for (const entry of settings.domains) {
       this.#contexts.set(entry, createTlsContext({ identity: entry, ca: settings.ca }))
       for (const domain of [entry.name, ...entry.also]) {
@@ -59,7 +59,7 @@ export class FederationCore {
 
   /** Start each host, once, with all its domains. Rejects with what a host throws, after stopping those that started. */
   async start(): Promise<void> {
-    const started: Host[] = []
+    const started: (Host | StreamHost)[] = []
     try {
       for (const [host, domains] of this.#hosts()) {
         await host.start(this.#contextFor(domains))
@@ -110,7 +110,8 @@ export class FederationCore {
   }
 
   /**
-   * End everything in an order that loses nothing: streams that bring stanzas, then hosts, then streams that take them.
+   * End everything in an order that loses nothing: streams that bring stanzas, then hosts in this process, then streams
+   * that take stanzas: first those to servers of ours, as what they leave in doubt is told to peers.
    * What does not end in its share of the budget is ended by force.
    */
   async close(deadlineMs: number): Promise<void> {
@@ -118,21 +119,34 @@ export class FederationCore {
     const untilMs = clock.monotonicMs() + deadlineMs
     const left = (share: number) => Math.max(0, (untilMs - clock.monotonicMs()) * share)
     const staggerMs = Math.min(settings.limits.drainStaggerMs, deadlineMs * STAGGER_SHARE)
-    const { pool } = this.#router
+    const router = this.#router
+    const { pool, legs } = router
+    const all = [...this.#hosts().keys()]
+    const streamHosts = all.filter(isStreamHost)
+    const during = (ms: number, ...work: readonly Promise<unknown>[]) => within(Promise.all(work), ms, clock)
+
     pool.stopDialling()
-    await this.#inbound.end(staggerMs, left(INBOUND_SHARE))
-    await within(Promise.all([this.#router.settled(), pool.drained()]), left(SETTLE_SHARE), clock)
-    // What no stream takes goes back while there are hosts to take it.
+    const inboundMs = left(INBOUND_SHARE)
+    const ends = streamHosts.map(host => during(inboundMs, host.endInbound(staggerMs, inboundMs)))
+    await Promise.all([this.#inbound.end(staggerMs, inboundMs), ...ends])
+    await during(left(SETTLE_SHARE), router.settled(), pool.drained(), legs.drained())
+    // What no stream takes goes back while there is somebody to take it.
     pool.bounceWaiting(STOPPING)
-    await within(this.#router.settled(), left(SETTLE_SHARE), clock)
-    this.#router.stopDelivering()
-    const stopMs = left(HOSTS_SHARE)
-    await within(Promise.all([...this.#hosts().keys()].map(host => host.stop(stopMs))), stopMs, clock)
-    await pool.end(STOPPING, staggerMs, left(1))
+    await during(left(SETTLE_SHARE), router.settled(), legs.drained())
+    legs.stopDialling()
+    legs.bounceWaiting(STOPPING)
+    await during(left(SETTLE_SHARE), router.settled())
+    router.stopDelivering()
+    const stop = (hosts: readonly (Host | StreamHost)[], ms: number) =>
+      during(ms, ...hosts.map(host => host.stop(ms)))
+    const inProcess = all.filter(host => !isStreamHost(host))
+    await stop(inProcess, left(HOSTS_SHARE))
+    await legs.end(STOPPING, staggerMs, left(LEGS_SHARE))
+    await Promise.all([pool.end(STOPPING, staggerMs, left(1)), stop(streamHosts, left(1))])
   }
 
-  #hosts(): Map<Host, Set<Domain>> {
-    const hosts = new Map<Host, Set<Domain>>()
+  #hosts(): Map<Host | StreamHost, Set<Domain>> {
+    const hosts = new Map<Host | StreamHost, Set<Domain>>()
     for (const [domain, { host }] of this.#owners) {
       const domains = hosts.get(host)
       if (domains === undefined) hosts.set(host, new Set([domain]))
@@ -143,10 +157,15 @@ export class FederationCore {
 
   #contextFor(domains: ReadonlySet<Domain>): HostContext {
     const router = this.#router
+    const { clock, random, observer, settings } = this.#deps
     return {
       domains,
-      clock: this.#deps.clock,
-      limits: this.#deps.settings.limits,
+      clock,
+      random,
+      observer,
+      limits: settings.limits,
+      isLocal: domain => this.#owners.has(domain),
+      peerIsUp: pair => router.peerIsUp(pair),
       send(stanza) {
         if (!domains.has(stanza.from.domain))
           throw new TypeError(`not a domain of this host: ${stanza.from.domain}`)
@@ -167,4 +186,5 @@ export class FederationCore {
 const INBOUND_SHARE = 0.4
 const SETTLE_SHARE = 0.2
 const HOSTS_SHARE = 0.4
+const LEGS_SHARE = 0.5
 const STAGGER_SHARE = 0.1

@@ -1,5 +1,6 @@
-import type { Clock, Limits } from '../base/index.ts'
-import type { Domain, Stanza, StanzaCondition, StanzaErrorType } from '../xmpp/index.ts'
+import type { Clock, Limits, Observer, Random } from '../base/index.ts'
+import type { Domain, DomainPair, Stanza, StanzaCondition, StanzaErrorType } from '../xmpp/index.ts'
+import type { Connect } from './connect.ts'
 
 /** A host's answer for one stanza. `taken`: the host is responsible now. Otherwise we bounce it with the condition. */
 export type Delivery =
@@ -14,20 +15,30 @@ export type Delivery =
 /** What federation gives to a host. */
 export interface HostContext {
   /**
-   * Send a stanza from one of the host's domains. Accepted stanzas end in one of the outcomes of DECISIONS 23.
+   * Send a stanza from one of the host's domains, to any domain. Accepted stanzas end in one of the outcomes of DECISIONS 23.
    * @returns undefined: accepted, go on. A promise: accepted, but wait for it before the next (backpressure).
    * @throws TypeError where `from` is not of this host's domains: a defect of the host.
    */
   send(stanza: Stanza): Promise<void> | undefined
+  /** the host's own */
   readonly domains: ReadonlySet<Domain>
+  /** Whether any host of this federation serves the domain. */
+  isLocal(domain: Domain): boolean
+  /**
+   * For a StreamHost whose server has just come to it for this pair (`local`: the remote domain that we speak for,
+   * `remote`: the server's own): the way to it backs off no longer.
+   */
+  peerIsUp(pair: DomainPair): void
   /** what the host waits by */
   readonly clock: Clock
+  readonly random: Random
   /** of the federation that it serves in */
   readonly limits: Limits
+  readonly observer: Observer
 }
 
 /**
- * Who answers for local domains. Implementations live in hosts/; each runs against the compliance kit
+ * Who answers for local domains, one stanza after the other. Implementations live in hosts/; each runs against the compliance kit
  * (test/kit/host-compliance.ts).
  */
 export interface Host {
@@ -43,4 +54,28 @@ export interface Host {
   deliver(stanza: Stanza): Delivery | Promise<Delivery>
   /** No deliver is called after it; resolves within `deadlineMs`. */
   stop(deadlineMs: number): Promise<void>
+}
+
+/**
+ * A server of its own that answers for local domains and is reached by streams, one a pair. Federation keeps their queues,
+ * order, retry and account, as for other domains; what the server sends comes by `HostContext.send`.
+ */
+export interface StreamHost {
+  /** 'server' */
+  readonly name: string
+  start(context: HostContext): void | Promise<void>
+  /** Open a stream to one of the host's domains (`pair.remote`) that speaks for `pair.local`; see Connect. */
+  readonly connect: Connect
+  /**
+   * No more stanzas from the server: end the streams that bring them, in order, spread over `staggerMs`. Resolves when
+   * they have ended, by force after `deadlineMs`. New streams may still ask for what `connect` needs (dialback verify).
+   */
+  endInbound(staggerMs: number, deadlineMs: number): Promise<void>
+  /** All streams of `connect` have ended, and none is asked for any more; resolves within `deadlineMs`. */
+  stop(deadlineMs: number): Promise<void>
+}
+
+/** Which of the two a host is: one that delivers has no streams for us to keep. */
+export function isStreamHost(host: Host | StreamHost): host is StreamHost {
+  return !('deliver' in host)
 }

@@ -16,9 +16,10 @@
  */
 export type { AccountSnapshot } from './account.ts'
 export type { CheckReport, Stage, StageName } from './check.ts'
+export type { Connect, ConnectHandler, OutboundSession } from './connect.ts'
 export type { StartInitiating } from './dial.ts'
 export { FederationCore, type FederationDeps } from './federation.ts'
-export type { Delivery, Host, HostContext } from './host.ts'
+export type { Delivery, Host, HostContext, StreamHost } from './host.ts'
 export {
   type DomainOptions,
   type FederationOptions,

@@ -5,7 +5,7 @@ import { type Clock, defaultLimits, type Event, type Limits, type Random } from 
 import { createTrustStore, type TrustStore } from '../identity/index.ts'
 import { createTlsContext } from '../transport/index.ts'
 import { type Domain, notFederable, parseDomain } from '../xmpp/index.ts'
-import type { Host } from './host.ts'
+import type { Host, StreamHost } from './host.ts'
 
 /** What a federation is made of. PEM texts, not paths: reading files is the caller's business. */
 export interface FederationOptions {
@@ -45,7 +45,7 @@ export interface DomainOptions {
   /** PEM private key */
   readonly key: string
   /** one host may serve several domains */
-  readonly host: Host
+  readonly host: Host | StreamHost
 }
 
 export interface ListenOptions {
@@ -73,7 +73,7 @@ export interface DomainSettings {
   readonly ips: readonly string[]
   readonly certificate: string
   readonly key: string
-  readonly host: Host
+  readonly host: Host | StreamHost
 }
 
 export interface ListenSettings {

@@ -3,11 +3,13 @@ import type { Domain, DomainPair, Failure } from '../xmpp/index.ts'
 import type { Account } from './account.ts'
 import type { Connect } from './connect.ts'
 import { spread } from './drain.ts'
+import type { RoutePolicy } from './policy.ts'
 import type { QueueTotal } from './queue.ts'
 import { type Returns, Route, type RouteLimits, type RouteState } from './route.ts'
 
 export interface PoolOptions {
   readonly connect: Connect
+  readonly policy: RoutePolicy
   readonly returns: Returns
   readonly account: Account
   readonly total: QueueTotal
@@ -61,9 +63,14 @@ export class Pool {
     for (const route of this.#all()) route.stopDialling()
   }
 
-  /** Resolves once the streams that stand have taken all that waits for them. */
+  /** Resolves once streams have taken all that waits for them, or it was bounced. */
   async drained(): Promise<void> {
-    await Promise.all(this.#all().map(route => route.room()))
+    for (;;) {
+      // What leaves one route may come back as an error on another.
+      const draining = this.#all().flatMap(route => route.drained() ?? [])
+      if (draining.length === 0) return
+      await Promise.all(draining)
+    }
   }
 
   /** What waits is bounced. */

@@ -74,6 +74,11 @@ export class StanzaQueue {
     return !this.#hasRoom((spareBytes ?? this.#limits.queueBytes) / 4, spareBytes)
   }
 
+  /** Whether the next one has room even where it has so many bytes, and the last quarter stays free. */
+  isRoomy(bytes: number, spareBytes: number | null): boolean {
+    return this.size < (this.#limits.queueStanzas * 3) / 4 && this.#hasRoom(bytes, spareBytes)
+  }
+
   #hasRoom(bytes: number, spareBytes: number | null): boolean {
     const { queueStanzas, queueBytes, queueTotalBytes } = this.#limits
     if (this.size >= queueStanzas || this.#total.bytes + bytes > queueTotalBytes) return false

@@ -8,10 +8,10 @@ import {
 
 // What senders are told, in a sentence that a person understands: whose fault, then which.
 
-/** The bounce for stanzas to `remote` that `failure` stopped (SZ-20). */
-export function undeliverable(remote: Domain, failure: Failure): StanzaError {
+/** The bounce for stanzas to `whom` that `failure` stopped (SZ-20). */
+export function undeliverable(whom: string, failure: Failure): StanzaError {
   const { condition, text } = toStanzaError(failure)
-  return { condition, text: `${remote}: ${text}` }
+  return { condition, text: `${whom}: ${text}` }
 }
 
 /** The end of waiting for a stream. */
@@ -22,18 +22,18 @@ export function tooLate(afterMs: number): Failure {
 export const STOPPING: Failure = { by: 'us', kind: 'shutdown', detail: 'this server is stopping' }
 
 /** Written, and nobody knows (DECISIONS 23). */
-export function inDoubt(remote: Domain, failure: Failure | null): StanzaError {
+export function inDoubt(whom: string, failure: Failure | null): StanzaError {
   const why = failure === null ? '' : ` (${toStanzaError(failure).text})`
   return {
     condition: 'remote-server-timeout',
-    text: `${remote}: the stream ended before this was confirmed${why}; it may or may not have been delivered`,
+    text: `${whom}: the stream ended before this was confirmed${why}; it may or may not have been delivered`,
   }
 }
 
-export function queueFull(remote: Domain, reading: boolean): StanzaError {
+export function queueFull(whom: string, reading: boolean): StanzaError {
   const text = reading
-    ? `${remote}: reads more slowly than you send`
-    : `${remote}: not reached yet, and too much is waiting for it`
+    ? `${whom}: reads more slowly than you send`
+    : `${whom}: not reached yet, and too much is waiting for it`
   return { condition: 'resource-constraint', text }
 }
 

@@ -1,15 +1,19 @@
 import type { Clock, Limits, Observer, Random, Timer } from '../base/index.ts'
-import { type DomainPair, type Failure, type Stanza, type StanzaError, toRetry } from '../xmpp/index.ts'
+import type { DomainPair, Failure, Stanza, StanzaError } from '../xmpp/index.ts'
 import type { Account } from './account.ts'
 import { Backlog, type BacklogLimits } from './backlog.ts'
 import { Backoff, type BackoffLimits } from './backoff.ts'
 import type { Connect, ConnectHandler, OutboundSession } from './connect.ts'
+import type { RoutePolicy } from './policy.ts'
 import { type QueueTotal, Room } from './queue.ts'
 import { inDoubt, queueFull, STOPPING, tooLarge, tooLate, undeliverable } from './reasons.ts'
 
 export type RouteLimits = BacklogLimits &
   BackoffLimits &
-  Pick<Limits, 'goodLifeMs' | 'negativeCacheMs' | 'outboundIdleMs' | 'retryMaxMs' | 'sendMaxBytes'>
+  Pick<
+    Limits,
+    'goodLifeMs' | 'negativeCacheMs' | 'outboundIdleMs' | 'retryMaxMs' | 'sendMaxBytes' | 'stanzaBytes'
+  >
 
 /** How the sender of a stanza that leaves this way learns what became of it. */
 export interface Returns {
@@ -25,6 +29,7 @@ export interface Returns {
 export interface RouteOptions {
   readonly pair: DomainPair
   readonly connect: Connect
+  readonly policy: RoutePolicy
   readonly returns: Returns
   readonly account: Account
   readonly total: QueueTotal
@@ -76,6 +81,7 @@ export class Route {
   readonly #options: RouteOptions
   readonly #backlog: Backlog
   readonly #room = new Room()
+  readonly #drained = new Room()
   readonly #backoff: Backoff
   /** who waits for the end of the stream */
   readonly #endListeners: (() => void)[] = []
@@ -114,23 +120,28 @@ export class Route {
     return this.#backlog.isFull(this.#spareBytes())
   }
 
+  /** Whatever comes next has room, although its source was told to wait. */
+  get roomy(): boolean {
+    return this.#backlog.isRoomy(this.#spareBytes())
+  }
+
   /** Accepted and without an outcome: waiting, or written and not confirmed. */
   held(): number {
     const live = this.#live()
     return this.#backlog.size + (live === null ? 0 : live.written - live.counted)
   }
 
-  /** Takes the stanza, or says why it must be bounced. The caller asks for `room` afterwards either way. */
-  offer(stanza: Stanza): StanzaError | null {
+  /**
+   * Takes the stanza, or says why it must be bounced. The caller asks for `room` afterwards either way.
+   * @param isOwed it stands for one that has just left a queue: there is always room for that
+   */
+  offer(stanza: Stanza, isOwed = false): StanzaError | null {
     const state = this.#state
     if (state.name === 'open' && !state.live.blocked) return this.#write(state.live, stanza)
-    if (this.#stopping && state.name !== 'open') return undeliverable(this.pair.remote, STOPPING)
+    if (this.#stopping && state.name !== 'open') return this.#undeliverable(STOPPING)
     if (state.name === 'waiting' && state.refusing && state.failure !== null)
-      return undeliverable(this.pair.remote, state.failure)
-    const isReading = state.name === 'open'
-    const refusal = this.#backlog.push(stanza, this.#spareBytes(), () =>
-      queueFull(this.pair.remote, isReading),
-    )
+      return this.#undeliverable(state.failure)
+    const refusal = isOwed ? this.#put(stanza) : this.#push(stanza)
     if (refusal === null && state.name === 'idle') this.#dial()
     return refusal
   }
@@ -138,6 +149,16 @@ export class Route {
   /** What a source waits for before it goes on; undefined while there is room. */
   room(): Promise<void> | undefined {
     return this.crowded ? this.#room.wait() : undefined
+  }
+
+  /** Its source need not wait: whoever it waits for may wait for it. */
+  nudge(): void {
+    if (this.roomy) this.#room.open()
+  }
+
+  /** Resolves once nothing waits for a stream. */
+  drained(): Promise<void> | undefined {
+    return this.#backlog.size > 0 ? this.#drained.wait() : undefined
   }
 
   /** The peer has just proven to be up: no reason to wait any longer. */
@@ -156,7 +177,7 @@ export class Route {
 
   /** Bounce what waits, once each, with one condition. */
   bounceWaiting(failure: Failure): void {
-    this.#backlog.bounceAll(undeliverable(this.pair.remote, failure))
+    this.#backlog.bounceAll(this.#undeliverable(failure))
     this.#roomMade()
   }
 
@@ -197,7 +218,7 @@ export class Route {
   #write(live: Live, stanza: Stanza): StanzaError | null {
     const { maxBytes } = live.session.peerLimits
     if (maxBytes !== null && stanza.bytes.length > maxBytes)
-      return tooLarge(this.pair.remote, stanza.bytes.length, maxBytes) // LI-03
+      return tooLarge(this.#subject, stanza.bytes.length, maxBytes) // LI-03
     const hasRoom = live.session.send(stanza)
     live.written += 1
     live.used = true
@@ -226,7 +247,18 @@ export class Route {
     return sendMaxBytes - sendHighWaterBytes - state.live.lastBytes
   }
 
+  #push(stanza: Stanza): StanzaError | null {
+    const isReading = this.#state.name === 'open'
+    return this.#backlog.push(stanza, this.#spareBytes(), () => queueFull(this.#subject, isReading))
+  }
+
+  #put(stanza: Stanza): null {
+    this.#backlog.put(stanza)
+    return null
+  }
+
   #roomMade(): void {
+    if (this.#backlog.size === 0) this.#drained.open()
     if (!this.#backlog.crowded) this.#backlog.roomMade()
     if (!this.crowded) this.#room.open()
   }
@@ -262,13 +294,14 @@ export class Route {
 
   #open(live: Live): void {
     this.#move({ name: 'open', live })
+    this.#options.policy.isUp(this.pair.remote)
     this.#pump(live)
     this.#watchIdle(live)
   }
 
   #failed(failure: Failure): void {
-    this.#wait(failure)
-    this.bounceWaiting(failure)
+    const after = this.#wait(failure)
+    if (after !== 'hold') this.bounceWaiting(failure)
   }
 
   #ended(live: Live, failure: Failure | null, unconfirmed: readonly Stanza[], count: number): void {
@@ -283,11 +316,11 @@ export class Route {
       const hasLasted = clock.monotonicMs() - live.sinceMs >= limits.goodLifeMs
       if (hasLasted) this.#backoff.reset()
       if (hasLasted || isOurDoing) this.#next()
-      else this.#wait(failure)
-      if (this.#isRefusing() && failure !== null) this.bounceWaiting(failure)
+      else if (failure === null) this.#backOff(null)
+      else if (this.#wait(failure) === 'refuse') this.bounceWaiting(failure)
     }
     if (unconfirmed.length > 0) {
-      const error = inDoubt(this.pair.remote, failure)
+      const error = inDoubt(this.#subject, failure)
       this.#report(error, unconfirmed.length)
       for (const stanza of unconfirmed) returns.tell(stanza, error)
     }
@@ -301,22 +334,24 @@ export class Route {
     else this.#rest()
   }
 
-  /** Back off. */
-  #wait(failure: Failure | null): void {
-    const { limits, clock } = this.#options
-    const refusing = failure !== null && toRetry(failure) === 'never'
+  /** Do for a while what the policy says after such a failure, which is returned. */
+  #wait(failure: Failure): 'bounce' | 'hold' | 'refuse' {
+    const { limits, policy } = this.#options
+    const after = policy.afterFailure(this.pair.remote, failure)
+    if (after !== 'refuse') this.#backOff(failure)
     // Discovery remembers for itself that there is nothing, and answers at once.
-    if (refusing && failure.kind === 'no-endpoint') {
-      this.#rest()
-      return
-    }
-    const delayMs = refusing ? limits.negativeCacheMs : this.#backoff.next(failure)
-    this.#move({ name: 'waiting', failure, refusing })
-    this.#timer = clock.setTimer(delayMs, () => this.#next())
+    else if (failure.kind === 'no-endpoint') this.#rest()
+    else this.#pause(failure, limits.negativeCacheMs, true)
+    return after
   }
 
-  #isRefusing(): boolean {
-    return this.#state.name === 'waiting' && this.#state.refusing
+  #backOff(failure: Failure | null): void {
+    this.#pause(failure, this.#backoff.next(failure), false)
+  }
+
+  #pause(failure: Failure | null, delayMs: number, refusing: boolean): void {
+    this.#move({ name: 'waiting', failure, refusing })
+    this.#timer = this.#options.clock.setTimer(delayMs, () => this.#next())
   }
 
   /** Failures are remembered for a while, so that the next one backs off further. */
@@ -349,11 +384,19 @@ export class Route {
 
   /** Why a stanza has waited too long. */
   #lateError(): StanzaError {
-    const { remote } = this.pair
     const state = this.#state
-    if (state.name === 'open') return queueFull(remote, true)
+    if (state.name === 'open') return queueFull(this.#subject, true)
     const failure = state.name === 'waiting' ? state.failure : null
-    return undeliverable(remote, failure ?? tooLate(this.#options.limits.queueAgeMs))
+    return this.#undeliverable(failure ?? tooLate(this.#options.limits.queueAgeMs))
+  }
+
+  get #subject(): string {
+    return this.#options.policy.subject(this.pair.remote)
+  }
+
+  #undeliverable(failure: Failure): StanzaError {
+    // What we do ourselves is no news of anybody's server.
+    return undeliverable(failure.by === 'us' ? this.pair.remote : this.#subject, failure)
   }
 
   #report(error: StanzaError, count: number): void {

@@ -1,20 +1,30 @@
 import type { Clock, Limits, Observer, Random } from '../base/index.ts'
-import { bounce, type Domain, notFederable, type Stanza, type StanzaError } from '../xmpp/index.ts'
+import {
+  bounce,
+  type Domain,
+  type DomainPair,
+  notFederable,
+  type Stanza,
+  type StanzaError,
+} from '../xmpp/index.ts'
 import { Account, type AccountSnapshot } from './account.ts'
 import type { Connect } from './connect.ts'
 import { Deliveries } from './deliveries.ts'
-import type { Host } from './host.ts'
+import { type Host, isStreamHost, type StreamHost } from './host.ts'
 import { Lane, type Schedule } from './lane.ts'
+import { LegPolicy, legLimits, TO_PEERS } from './policy.ts'
 import { Pool } from './pool.ts'
 import type { QueueTotal } from './queue.ts'
 import { notOnTheNetwork, STOPPING, tooLarge, undeliverable } from './reasons.ts'
 import { type Returns, Route, type RouteLimits } from './route.ts'
 
 export interface RouterOptions {
-  readonly hosts: ReadonlyMap<Domain, Host>
+  readonly hosts: ReadonlyMap<Domain, Host | StreamHost>
+  /** to other domains */
   readonly connect: Connect
   readonly observer: Observer
-  readonly limits: RouteLimits & Pick<Limits, 'stanzaBytes' | 'bouncedStanzaBytes'>
+  readonly limits: RouteLimits &
+    Pick<Limits, 'bouncedStanzaBytes' | 'legRetryMinMs' | 'legRetryMaxMs' | 'legAbsentMs'>
   readonly clock: Clock
   readonly random: Random
   readonly schedule: Schedule
@@ -22,22 +32,37 @@ export interface RouterOptions {
 
 /** Where every stanza goes, from hosts and from streams alike, and the one place that counts them. */
 export class Router implements Returns {
+  /** local -> remote */
   readonly pool: Pool
+  /** any domain -> a local one whose host is reached by streams */
+  readonly legs: Pool
   readonly deliveries: Deliveries
   readonly #options: RouterOptions
   readonly #account = new Account()
   readonly #total: QueueTotal = { bytes: 0 }
   /** from -> to, both local */
   readonly #lanes = new Map<Domain, Map<Domain, Lane>>()
+  readonly #streamHosts: ReadonlyMap<Domain, StreamHost>
+  readonly #legPolicy: LegPolicy
   /** errors of ours, by the local domain whose stanzas they return */
   readonly #errorLanes = new Map<Domain, Lane>()
   #stopped = false
 
   constructor(options: RouterOptions) {
     this.#options = options
+    const { limits, clock } = options
     const shared = { ...options, returns: this, account: this.#account, total: this.#total }
-    this.pool = new Pool(shared)
-    this.deliveries = new Deliveries(shared)
+    const { hosts, streamHosts } = split(options.hosts)
+    this.#streamHosts = streamHosts
+    this.#legPolicy = new LegPolicy(limits, clock)
+    this.pool = new Pool({ ...shared, policy: TO_PEERS })
+    this.legs = new Pool({
+      ...shared,
+      connect: (...dial) => this.#connectLeg(...dial),
+      policy: this.#legPolicy,
+      limits: legLimits(limits),
+    })
+    this.deliveries = new Deliveries({ ...shared, hosts })
   }
 
   /**
@@ -50,13 +75,24 @@ export class Router implements Returns {
     if (!('offer' in way)) return this.#return(stanza, way, false)
     const refusal = way.offer(stanza)
     if (refusal !== null) this.#return(stanza, refusal, false)
-    return way.crowded ? this.#roomFor(stanza, way) : undefined
+    return way.crowded ? this.#roomFor(stanza, way) : this.#roomForErrors(stanza)
   }
 
   /** A stanza of a proven stream, to a local domain. A promise slows that stream. */
   receive(stanza: Stanza): Promise<void> | undefined {
     this.#account.accepted += 1
-    return this.deliveries.deliver(stanza)
+    if (!this.#streamHosts.has(stanza.to.domain)) return this.deliveries.deliver(stanza)
+    const leg = this.#legFor(stanza)
+    if (!('offer' in leg)) return this.#return(stanza, leg, false)
+    const refusal = leg.offer(stanza)
+    if (refusal !== null) return this.#return(stanza, refusal, false)
+    return leg.crowded ? this.#roomBeside(stanza, leg, this.pool) : undefined
+  }
+
+  /** A server of ours has just come to us for this pair; see HostContext.peerIsUp. */
+  peerIsUp({ local, remote }: DomainPair): void {
+    this.#legPolicy.isUp(remote)
+    this.legs.find(local, remote)?.peerIsUp()
   }
 
   bounce(stanza: Stanza, error: StanzaError): Promise<void> | undefined {
@@ -69,7 +105,7 @@ export class Router implements Returns {
   }
 
   account(): AccountSnapshot {
-    let held = this.pool.held() + this.deliveries.held
+    let held = this.pool.held() + this.legs.held() + this.deliveries.held
     for (const lane of this.#localLanes()) held += lane.size
     return this.#account.snapshot(held)
   }
@@ -97,6 +133,7 @@ export class Router implements Returns {
     const to = stanza.to.domain
     const { stanzaBytes } = this.#options.limits
     if (stanza.bytes.length > stanzaBytes) return tooLarge('this server', stanza.bytes.length, stanzaBytes)
+    if (this.#streamHosts.has(to)) return this.legs.route(from, to)
     if (this.deliveries.has(to)) return this.#stopped ? undeliverable(to, STOPPING) : this.#lane(from, to)
     const known = this.pool.find(from, to)
     if (known !== undefined) return known
@@ -104,17 +141,50 @@ export class Router implements Returns {
     return why === null ? this.pool.route(from, to) : notOnTheNetwork(to, why)
   }
 
+  /** What a proven stream brings was measured as the peer wrote it; we may write it longer (DECISIONS 6). */
+  #legFor({ from, to, bytes }: Stanza): Route | StanzaError {
+    const { stanzaBytes } = this.#options.limits
+    if (bytes.length <= stanzaBytes) return this.legs.route(from.domain, to.domain)
+    return tooLarge(this.#legPolicy.subject(to.domain), bytes.length, stanzaBytes)
+  }
+
+  #connectLeg(...[pair, handler, signal]: Parameters<Connect>): void {
+    const host = this.#streamHosts.get(pair.remote)
+    if (host === undefined) throw new TypeError(`no server of ours: ${pair.remote}`)
+    host.connect(pair, handler, signal)
+  }
+
   /**
    * Whoever answers must not wait for one who waits for that very answer, or two busy servers, or robots, wait for each
-   * other. So a host that has something from a peer in hand goes on until the queue to it is full; and a lane whose host
-   * has to wait goes on with the next stanza.
+   * other. So a host that has something from a peer in hand goes on until the queue to it is full; a lane whose host
+   * has to wait goes on with the next stanza; and of two streams that wait for each other, both go on (#roomBeside).
    */
-  #roomFor({ from, to }: Stanza, way: Route | Lane): Promise<void> | undefined {
+  #roomFor(stanza: Stanza, way: Route | Lane): Promise<void> | undefined {
+    const from = stanza.from.domain
+    const to = stanza.to.domain
     const isRoute = way instanceof Route
-    if (isRoute && !way.full && this.deliveries.isAnswering(from.domain, to.domain)) return undefined
-    if (!isRoute) this.#lanes.get(to.domain)?.get(from.domain)?.nudge()
-    this.#errorLanes.get(from.domain)?.nudge()
-    return way.room()
+    if (isRoute && !way.full && this.deliveries.isAnswering(from, to)) return undefined
+    this.#lanes.get(to)?.get(from)?.nudge()
+    this.#errorLanes.get(from)?.nudge()
+    return isRoute ? this.#roomBeside(stanza, way, this.legs) : way.room()
+  }
+
+  /**
+   * A server of ours may read nothing while it writes, and the peer's may be such a server, too: where the way back waits
+   * as well, each may wait for the other. Then both ways go on as long as nothing that comes could be refused.
+   * @param back where the way back is
+   */
+  #roomBeside({ from, to }: Stanza, way: Route, back: Pool): Promise<void> | undefined {
+    const wayBack = back.find(to.domain, from.domain)
+    if (wayBack?.crowded !== true) return way.room()
+    wayBack.nudge()
+    return way.roomy ? undefined : way.room()
+  }
+
+  /** A server of ours that does not take the errors it is sent has to wait: they are not refused (#sendError). */
+  #roomForErrors({ from, to }: Stanza): Promise<void> | undefined {
+    const back = this.legs.find(to.domain, from.domain)
+    return back?.full === true ? back.room() : undefined
   }
 
   /** @param held it was in a queue or a hand of ours, so that its error takes no more room than it did */
@@ -138,8 +208,9 @@ export class Router implements Returns {
     const to = error.to.domain
     if (!this.deliveries.has(to)) {
       // SE-32: stanza errors travel on the reverse stream, queued and counted like any other stanza.
-      const way = this.pool.route(from, to)
-      const taken = way.offer(error) === null
+      const isLeg = this.#streamHosts.has(to)
+      const way = (isLeg ? this.legs : this.pool).route(from, to)
+      const taken = way.offer(error, isLeg && held) === null
       if (taken) this.#account.accepted += 1
       return { way, taken }
     }
@@ -180,4 +251,14 @@ export class Router implements Returns {
   #localLanes(): Lane[] {
     return [...this.#lanes.values()].flatMap(lanes => [...lanes.values()])
   }
+}
+
+function split(all: ReadonlyMap<Domain, Host | StreamHost>) {
+  const hosts = new Map<Domain, Host>()
+  const streamHosts = new Map<Domain, StreamHost>()
+  for (const [domain, host] of all) {
+    if (isStreamHost(host)) streamHosts.set(domain, host)
+    else hosts.set(domain, host)
+  }
+  return { hosts, streamHosts }
 }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { defaultLimits } from '../../src/base/index.ts'
-import { systemClock } from '../../src/base/system.ts'
+import { defaultLimits, Observer } from '../../src/base/index.ts'
+import { systemClock, systemRandom } from '../../src/base/system.ts'
 import type { Delivery, Host, HostContext } from '../../src/federation/index.ts'
 import { type Domain, isRequest, parseDomain, type Stanza, sameJid } from '../../src/xmpp/index.ts'
 import { stanza } from './stanza.ts'
@@ -11,6 +11,8 @@ export const LOCAL = 'capulet.example'
 /** What federation gives to a host, written down; `shut` holds every send back until `open`. */
 export class RecordingContext implements HostContext {
   readonly clock = systemClock
+  readonly random = systemRandom
+  readonly observer = new Observer()
   readonly limits = defaultLimits
   readonly domains: ReadonlySet<Domain>
   readonly sent: Stanza[] = []
@@ -26,6 +28,12 @@ export class RecordingContext implements HostContext {
     this.sent.push(sending)
     return this.#gate?.promise
   }
+
+  isLocal(domain: Domain): boolean {
+    return this.domains.has(domain)
+  }
+
+  peerIsUp(): void {}
 
   shut(): void {
     let open = () => {}

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { defaultLimits, type Event, type Limits, Observer } from '../../../src/base/index.ts'
 import { Account } from '../../../src/federation/account.ts'
+import { type RoutePolicy, TO_PEERS } from '../../../src/federation/policy.ts'
 import { Route } from '../../../src/federation/route.ts'
 import type { Failure } from '../../../src/xmpp/index.ts'
 import { VirtualClock } from '../../kit/clock.ts'
@@ -35,12 +36,13 @@ beforeEach(() => {
   forgotten = 0
 })
 
-function route(limits: Partial<Limits> = {}): Route {
+function route(limits: Partial<Limits> = {}, policy: RoutePolicy = TO_PEERS): Route {
   const observer = new Observer()
   observer.subscribe(event => events.push(event))
   return new Route({
     pair: PAIR,
     connect: network.connect,
+    policy,
     returns,
     account,
     total: { bytes: 0 },
