@@ -11,7 +11,7 @@ import {
 } from './federation/index.ts'
 import { type Arrival, createFront, type Front } from './front/index.ts'
 import { startInitiating, startReceiving } from './session/index.ts'
-import { type Domain, parseDomain, type Stanza } from './xmpp/index.ts'
+import { type Domain, notFederable, parseDomain, type Stanza } from './xmpp/index.ts'
 
 export type { Clock, Event, EventName, Events, LimitName, Limits, Random } from './base/index.ts'
 export { defaultLimits, LIMITS } from './base/index.ts'
@@ -34,6 +34,10 @@ export {
   embedded,
   type IqHandler,
   type MessageTools,
+  type ServerSecurity,
+  type XmppServerHost,
+  type XmppServerOptions,
+  xmppServer,
 } from './hosts/index.ts'
 export type { Attribute, Element } from './xml/index.ts'
 export {
@@ -82,6 +86,11 @@ export interface Federation {
       readonly onStage?: (stage: Stage) => void
     },
   ): Promise<CheckReport>
+  /**
+   * Whether a domain is one that we reach, or are reached from, over WebSocket: it has a stream with us, or discovery finds
+   * an endpoint. False for our own domains, and for texts that are none.
+   */
+  isOnWebSocket(domain: string, options: { readonly signal: AbortSignal }): Promise<boolean>
   /** New handshakes use it; streams stay. Throws where key and certificate do not fit; the old one stays then. */
   setCertificate(domain: string, pem: { readonly certificate: string; readonly key: string }): void
   /** @returns a function that ends the subscription; idempotent */
@@ -160,6 +169,11 @@ export async function createFederation(options: FederationOptions): Promise<Fede
     account: () => core.account(),
     async check(remote, walk) {
       return core.check(remote, walk)
+    },
+    async isOnWebSocket(domain, { signal }) {
+      const name = parseDomain(domain)
+      if (name === null || isLocal(name) || notFederable(name) !== null) return false
+      return core.hasStreamWith(name) || (await discovery.discover(name, { signal })).ok
     },
     setCertificate(domain, pem) {
       const name = parseDomain(domain)

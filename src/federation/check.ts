@@ -1,9 +1,9 @@
 import { type Event, Observer, type Random } from '../base/index.ts'
 import type { Candidate } from '../discovery/index.ts'
-import type { EstablishedSession } from '../session/index.ts'
+import { type EstablishedSession, openStream } from '../session/index.ts'
 import { type Domain, type DomainPair, describe, element, type Failure, iq, NS } from '../xmpp/index.ts'
 import { deadline } from './deadline.ts'
-import { type DialDeps, openStream } from './dial.ts'
+import { type DialDeps, started } from './dial.ts'
 import type { Inbound } from './inbound.ts'
 import { reach } from './reach.ts'
 
@@ -146,7 +146,7 @@ async function walkCandidate(
     deps.observer.publish(event)
   })
   const stream = new WalkedStream()
-  const failure = await openStream({ ...deps, observer }, pair, reached, signal, session => {
+  const failure = await openStream(started({ ...deps, observer }, pair, reached), signal, session => {
     stream.session = session
     return { onDrain: () => {}, onEnded: stream.onEnded }
   })

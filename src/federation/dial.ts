@@ -1,11 +1,11 @@
 import type { Limits, Observer } from '../base/index.ts'
 import type { Candidate, Discovery } from '../discovery/index.ts'
-import type { EstablishedSession, Session, SessionHandler } from '../session/index.ts'
+import { type EstablishedSession, openStream, type Session, type SessionHandler } from '../session/index.ts'
 import type { Transport } from '../transport/index.ts'
 import { type DomainPair, describe, type Failure, failureId, toRetry } from '../xmpp/index.ts'
 import type { Connect, ConnectHandler } from './connect.ts'
 import { deadline } from './deadline.ts'
-import { GIVEN_UP, mostTelling, nowhere } from './failures.ts'
+import { mostTelling, nowhere } from './failures.ts'
 import { type ProvenVerdict, type ReachDeps, reach } from './reach.ts'
 import { redirected, tooManyRedirects } from './redirect.ts'
 
@@ -112,7 +112,9 @@ async function tryOne(deps: DialDeps, dialling: Dialling, candidate: Candidate):
     handler.onConnected(session)
     return handler
   }
-  const failure = reached.ok ? await openStream(deps, pair, reached, signal, onStands) : reached.failure
+  const failure = reached.ok
+    ? await openStream(started(deps, pair, reached), signal, onStands)
+    : reached.failure
   if (failure !== null) {
     const reason = failureId(failure)
     observer.publish({ type: 'candidate:failed', ...about, reason, detail: describe(failure) })
@@ -120,62 +122,11 @@ async function tryOne(deps: DialDeps, dialling: Dialling, candidate: Candidate):
   return failure
 }
 
-/** What becomes of a stream after it stood. */
-export type StreamEvents = Pick<ConnectHandler, 'onDrain' | 'onEnded'>
-
-/**
- * Run the initiating side on a transport until its stream stands; `onStands` is told then and names who hears the rest.
- * @returns null: it stands; else why it does not
- */
-export function openStream(
-  deps: Pick<DialDeps, 'startInitiating' | 'observer'>,
+/** What starts the session on a transport whose peer has been proven. */
+export function started(
+  { startInitiating, observer }: Pick<DialDeps, 'startInitiating' | 'observer'>,
   pair: DomainPair,
   { transport, verdict }: { readonly transport: Transport; readonly verdict: ProvenVerdict },
-  signal: AbortSignal,
-  onStands: (session: EstablishedSession) => StreamEvents,
-): Promise<Failure | null> {
-  return new Promise(resolve => {
-    let established = false
-    let events: StreamEvents | null = null
-    /** it stood and ended in one turn: nothing was sent, so nobody has to hear of it but the dial */
-    let ended: { readonly failure: Failure | null } | null = null
-    const stand = (session: EstablishedSession) => {
-      if (ended !== null) {
-        resolve(ended.failure ?? CLOSED)
-        return
-      }
-      events = onStands(session)
-      resolve(null)
-    }
-    const onAbort = () => session.abort(GIVEN_UP)
-    const session = deps.startInitiating({
-      transport,
-      pair,
-      verdict,
-      observer: deps.observer,
-      handler: {
-        onEstablished: standing => {
-          if (signal.aborted) return GIVEN_UP
-          signal.removeEventListener('abort', onAbort)
-          established = true
-          // Later: it does not send before this call has returned.
-          queueMicrotask(() => stand(standing))
-          return null
-        },
-        // ST-19: the stream machine refuses stanzas on this stream.
-        onStanza: () => {},
-        onDrain: () => events?.onDrain(),
-        onEnded: (...end) => {
-          signal.removeEventListener('abort', onAbort)
-          if (events !== null) events.onEnded(...end)
-          else if (established) ended = { failure: end[0] }
-          else resolve(end[0] ?? CLOSED)
-        },
-      },
-    })
-    signal.addEventListener('abort', onAbort)
-    if (signal.aborted) onAbort()
-  })
+): (handler: SessionHandler) => Session {
+  return handler => startInitiating({ transport, pair, verdict, handler, observer })
 }
-
-const CLOSED: Failure = { by: 'peer', kind: 'closed', detail: 'before the stream was established' }

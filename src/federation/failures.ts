@@ -26,8 +26,6 @@ export function nowhere(remote: Domain): Failure {
   return { by: 'peer', kind: 'no-endpoint', detail: `nowhere to connect to for ${remote}` }
 }
 
-export const GIVEN_UP: Failure = { by: 'us', kind: 'aborted', detail: 'the caller gave up' }
-
 function weight(failure: Failure): number {
   const index = ORDER.indexOf(`${failure.by}.${failure.kind}`)
   return index < 0 ? ORDER.length : index

@@ -83,6 +83,11 @@ export class FederationCore {
     return this.#router.send(stanza)
   }
 
+  /** a proven stream that the remote domain has opened, to any of ours */
+  hasStreamWith(remote: Domain): boolean {
+    return this.#inbound.hasFrom(remote)
+  }
+
   account(): AccountSnapshot {
     return this.#router.account()
   }

@@ -55,6 +55,12 @@ export class Inbound {
     return this.#established.get(local)?.get(remote) ?? 0
   }
 
+  /** whether any stream from the remote domain stands */
+  hasFrom(remote: Domain): boolean {
+    for (const remotes of this.#established.values()) if (remotes.has(remote)) return true
+    return false
+  }
+
   /**
    * Wait for the iq answer with this unguessable id; hosts never see it. Resolves with null once `signal` is aborted.
    */

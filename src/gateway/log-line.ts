@@ -53,6 +53,12 @@ function kindOf(event: Event): Pick<LogLine, 'level' | 'message' | 'source'> {
         message: 'stream refused',
         source: event.address,
       }
+    case 'leg:silent':
+      return {
+        level: 'info',
+        message: 'the server answers no pings: what is written to it counts as read',
+        source: OUTGOING,
+      }
     case 'stanza:bounced':
       return { level: 'info', message: 'stanzas bounced', source: OUTGOING }
     case 'host:failed':

@@ -2,6 +2,7 @@
  * hosts: who answers for a local domain. Each implements federation's Host and runs against the compliance kit.
  *
  * - embedded: in this process; pings, disco, version, an echo, and handlers for bots.
+ * - xmpp-server: a server beside us (Prosody, ejabberd, ...), over TCP s2s, for which we are every remote domain.
  *
  * It is not: routing, queues or retries (federation/). A host gets stanzas of proven origin, one after the other, and says
  * of each that it took it, or which condition the sender is told.
@@ -15,3 +16,9 @@ export {
   type IqHandler,
   type MessageTools,
 } from './embedded.ts'
+export {
+  type ServerSecurity,
+  type XmppServerHost,
+  type XmppServerOptions,
+  xmppServer,
+} from './xmpp-server.ts'

@@ -11,6 +11,7 @@
  *
  * RFC 6120 §§4.4, 4.6; RFC 7395 §§3.6, 3.8.
  */
+export { openStream, type StreamEvents } from './open-stream.ts'
 export type { Barrier, InitiatingSessionOptions, ReceivingSessionOptions, SessionOptions } from './options.ts'
 export type { EstablishedSession, Session, SessionHandler } from './session.ts'
 export { startInitiating, startReceiving } from './start.ts'

@@ -1,0 +1,143 @@
+import type { Limits } from '../base/index.ts'
+import type { Connect, ConnectHandler, HostContext } from '../federation/index.ts'
+import { openStream, type SessionHandler, startInitiating, verify } from '../session/index.ts'
+import type { DialbackOutcome, DialbackSecret, Verification } from '../stream/index.ts'
+import { type Dialled, dialTcp, type Transport } from '../transport/index.ts'
+import { type DomainPair, type Failure, type Stanza, toAscii } from '../xmpp/index.ts'
+import { Barriers } from './barriers.ts'
+import type { ServerTls } from './server-tls.ts'
+
+export interface ServerLegOptions {
+  readonly address: { readonly host: string; readonly port: number }
+  /** null: plaintext, and dialback */
+  readonly tls: ServerTls | null
+  readonly secret: DialbackSecret
+  readonly context: HostContext
+  /** for connections on this machine */
+  readonly limits: Limits
+  /** what the server sends on a stream that we have opened (XEP-0288) */
+  readonly onStanza: (stanza: Stanza) => Promise<void> | undefined
+}
+
+/** The way to the server: one stream for each pair, on which we are the remote domain. */
+export class ServerLeg {
+  readonly #options: ServerLegOptions
+  readonly #barriers: Barriers
+
+  constructor(options: ServerLegOptions) {
+    this.#options = options
+    this.#barriers = new Barriers(options.context.random)
+  }
+
+  /** An answer to a question of ours, which nobody else is to see. */
+  takes(stanza: Stanza): boolean {
+    return this.#barriers.takes(stanza)
+  }
+
+  readonly connect: Connect = (pair, handler, signal) => {
+    this.#open(pair, handler, signal).then(
+      failure => {
+        if (failure !== null) handler.onFailed(failure)
+      },
+      defect => handler.onFailed({ by: 'us', kind: 'internal', detail: String(defect) }),
+    )
+  }
+
+  /**
+   * Ask the server at its configured address whether it has made a key: any process of this machine could come to us and
+   * say that it is the server (DECISIONS 14). Never rejects.
+   */
+  async verify(verification: Verification, signal: AbortSignal): Promise<DialbackOutcome> {
+    const { address, context, limits } = this.#options
+    const { observer, clock, random } = context
+    const dialled = await this.#dial(signal)
+    // DB-27
+    if (!dialled.ok) return { type: 'error', condition: 'remote-server-timeout' }
+    const evidence = `its server at ${text(address)}`
+    return verify({
+      transport: dialled.transport,
+      verification,
+      evidence,
+      signal,
+      observer,
+      clock,
+      random,
+      limits,
+    })
+  }
+
+  async #open(pair: DomainPair, handler: ConnectHandler, signal: AbortSignal): Promise<Failure | null> {
+    const dialled = await this.#dial(signal)
+    if (!dialled.ok) return dialled.failure
+    const { observer } = this.#options.context
+    const { local, remote } = pair
+    const barrier = this.#barriers.open(pair, () => observer.publish({ type: 'leg:silent', local, remote }))
+    return openStream(
+      events => {
+        const session = this.#start(dialled.transport, pair, events, barrier.barrier)
+        barrier.of(session)
+        return session
+      },
+      signal,
+      session => {
+        handler.onConnected(session)
+        return {
+          onStanza: stanza => this.#options.onStanza(stanza),
+          onDrain: () => handler.onDrain(),
+          onEnded: (...end) => {
+            barrier.close()
+            handler.onEnded(...end)
+          },
+        }
+      },
+    ).then(failure => {
+      if (failure !== null) barrier.close()
+      return failure
+    })
+  }
+
+  #start(
+    transport: Transport,
+    pair: DomainPair,
+    handler: SessionHandler,
+    barrier: Parameters<typeof startInitiating>[0]['barrier'] & {},
+  ): ReturnType<typeof startInitiating> {
+    const { tls, secret, context, limits } = this.#options
+    const { observer, clock, random } = context
+    const authentication =
+      tls === null
+        ? { dialback: secret }
+        : {
+            starttls: {
+              required: true,
+              servername: toAscii(pair.remote),
+              secureContext: tls.contextFor(pair.local),
+              judge: tls.judgeServer,
+            },
+          }
+    return startInitiating({
+      transport,
+      pair,
+      verdict: null,
+      ...authentication,
+      bidi: true,
+      stanzasTo: 'anybody',
+      barrier,
+      handler,
+      observer,
+      clock,
+      random,
+      limits,
+    })
+  }
+
+  #dial(signal: AbortSignal): Promise<Dialled<never>> {
+    const { address, context, limits } = this.#options
+    const { clock } = context
+    return dialTcp({ address: address.host, port: address.port, tls: null, limits, clock, signal })
+  }
+}
+
+function text({ host, port }: { readonly host: string; readonly port: number }): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}

@@ -1,0 +1,105 @@
+import type { Clock } from '../base/index.ts'
+import type { EstablishedSession, Session, SessionHandler } from '../session/index.ts'
+import type { DomainPair, Failure, Stanza } from '../xmpp/index.ts'
+
+export interface ServerStreamsOptions {
+  readonly clock: Clock
+  readonly onStanza: (stanza: Stanza) => Promise<void> | undefined
+  /** the server has proven itself for the pair */
+  readonly onPair: (pair: DomainPair) => void
+}
+
+/** The streams that the server has opened to us. */
+export class ServerStreams {
+  readonly #options: ServerStreamsOptions
+  readonly #streams = new Set<ServerStream>()
+  #stopping = false
+
+  constructor(options: ServerStreamsOptions) {
+    this.#options = options
+  }
+
+  /** @param start starts the session with this handler, attached in this turn */
+  accept(start: (handler: SessionHandler) => Session): void {
+    const stream = new ServerStream(this.#options, {
+      isStopping: () => this.#stopping,
+      onEnded: ended => this.#streams.delete(ended),
+    })
+    this.#streams.add(stream)
+    stream.session = start(stream)
+  }
+
+  /** End those that bring stanzas, in order, one after the other. Later ones may ask, and prove nothing. */
+  async end(staggerMs: number, deadlineMs: number): Promise<void> {
+    this.#stopping = true
+    const { clock } = this.#options
+    const streams = [...this.#streams].filter(stream => stream.isEstablished)
+    const force = clock.setTimer(deadlineMs, () => {
+      for (const stream of streams) stream.session?.abort(STOPPING)
+    })
+    const stepMs = streams.length > 1 ? staggerMs / (streams.length - 1) : 0
+    await Promise.all(
+      streams.map(async (stream, index) => {
+        if (index > 0) await new Promise<void>(resolve => clock.setTimer(index * stepMs, resolve))
+        await stream.end()
+      }),
+    )
+    force.cancel()
+  }
+
+  abort(): void {
+    this.#stopping = true
+    for (const { session } of this.#streams) session?.abort(STOPPING)
+  }
+}
+
+const STOPPING: Failure = { by: 'us', kind: 'shutdown', detail: 'this server is stopping' }
+
+class ServerStream implements SessionHandler {
+  session: Session | null = null
+  isEstablished = false
+  readonly #options: ServerStreamsOptions
+  readonly #hooks: { isStopping(): boolean; onEnded(stream: ServerStream): void }
+  readonly #endListeners: (() => void)[] = []
+  #ended = false
+
+  constructor(
+    options: ServerStreamsOptions,
+    hooks: { isStopping(): boolean; onEnded(stream: ServerStream): void },
+  ) {
+    this.#options = options
+    this.#hooks = hooks
+  }
+
+  onEstablished({ pair }: EstablishedSession): Failure | null {
+    if (this.#hooks.isStopping()) return STOPPING
+    this.isEstablished = true
+    this.#options.onPair(pair)
+    return null
+  }
+
+  onAuthorised(pair: DomainPair): Failure | null {
+    this.#options.onPair(pair)
+    return null
+  }
+
+  onStanza(stanza: Stanza): Promise<void> | undefined {
+    return this.#options.onStanza(stanza)
+  }
+
+  onDrain(): void {}
+
+  onEnded(): void {
+    this.#ended = true
+    this.#hooks.onEnded(this)
+    for (const listener of this.#endListeners.splice(0)) listener()
+  }
+
+  end(): Promise<void> {
+    if (this.#ended) return Promise.resolve()
+    return new Promise(resolve => {
+      this.#endListeners.push(resolve)
+      this.session?.end(STOPPING)
+    })
+  }
+}

@@ -1,0 +1,40 @@
+import { createHash } from 'node:crypto'
+import type { Clock, Limits } from '../base/index.ts'
+import {
+  createTrustStore,
+  type IdentityVerdict,
+  judgePeer,
+  parseCertificate,
+  pinOf,
+} from '../identity/index.ts'
+import type { TlsFacts } from '../transport/index.ts'
+import type { Domain } from '../xmpp/index.ts'
+
+export interface ServerTrustOptions {
+  /** PEM: whom the server's certificate is checked against */
+  readonly ca: readonly string[]
+  /** lower-case hex SHA-256 of the one certificate that counts, as DER; null: any that `ca` vouches for */
+  readonly pin: string | null
+  readonly limits: Limits
+  readonly clock: Clock
+}
+
+/** Whether who has answered, or come, is our own server (DECISIONS 15). */
+export function serverTrust(
+  options: ServerTrustOptions,
+): (tls: TlsFacts, claimed: Domain, role: 'initiating' | 'receiving') => IdentityVerdict {
+  const { ca, pin, limits, clock } = options
+  const trust = createTrustStore({ roots: ca })
+  return ({ chain, nodeVerdict }, claimed, role) => {
+    const pins = pin === null ? [] : pinsOf(chain, pin)
+    const names = { domain: claimed, hosts: [], pins }
+    return judgePeer({ chain, nodeVerdict, names, trust, limits, nowMs: clock.wallMs(), role })
+  }
+}
+
+/** The pin is of the certificate, identity's of its key. */
+function pinsOf([leaf]: readonly Uint8Array[], pin: string): readonly string[] {
+  if (leaf === undefined || createHash('sha256').update(leaf).digest('hex') !== pin) return []
+  const parsed = parseCertificate(leaf)
+  return parsed.ok ? [pinOf(parsed.certificate)] : []
+}

@@ -1,0 +1,161 @@
+import { isIP } from 'node:net'
+import type { Limits } from '../base/index.ts'
+import type { Connect, HostContext, StreamHost } from '../federation/index.ts'
+import { type Authority, createTrustStore } from '../identity/index.ts'
+import { startReceiving } from '../session/index.ts'
+import { dialbackSecret } from '../stream/index.ts'
+import { listenTcp, type TcpListener, type Transport } from '../transport/index.ts'
+import type { Stanza } from '../xmpp/index.ts'
+import { LegCertificates } from './leg-certificates.ts'
+import { ServerLeg } from './server-leg.ts'
+import { ServerStreams } from './server-streams.ts'
+import type { ServerTls } from './server-tls.ts'
+import { serverTrust } from './server-trust.ts'
+
+export interface XmppServerOptions {
+  /** where the server takes s2s: an IP address and a port */
+  readonly address: { readonly host: string; readonly port: number }
+  /** where it brings its own s2s; port 0 takes a free one */
+  readonly listen: readonly { readonly address: string; readonly port: number }[]
+  /** CIDR blocks that may connect there; by default this machine */
+  readonly allow?: readonly string[]
+  readonly security: ServerSecurity
+}
+
+/** `tls`: both sides prove themselves by certificates, so that the server can stay strict. */
+export type ServerSecurity =
+  | { readonly kind: 'plaintext' }
+  | {
+      readonly kind: 'tls'
+      /** signs a certificate for each remote domain that we speak for; the server must trust it */
+      readonly authority: Authority
+      /** PEM: whom the server's own certificate is checked against */
+      readonly ca: readonly string[]
+      /** hex SHA-256 of the server's certificate as DER; null: `ca` decides */
+      readonly pin: string | null
+    }
+
+export interface XmppServerHost extends StreamHost {
+  /** bound addresses, once started */
+  readonly listening: readonly { readonly address: string; readonly port: number }[]
+}
+
+/** A server of its own beside us, over ordinary TCP s2s: to it we are every remote domain. */
+export function xmppServer(options: XmppServerOptions): XmppServerHost {
+  if (isIP(options.address.host) === 0) throw new TypeError(`not an IP address: ${options.address.host}`)
+  return new XmppServer(options)
+}
+
+const LOOPBACK = ['127.0.0.0/8', '::1/128']
+
+interface Running {
+  readonly listener: TcpListener
+  readonly streams: ServerStreams
+  readonly leg: ServerLeg
+}
+
+class XmppServer implements XmppServerHost {
+  readonly name = 'server'
+  readonly #options: XmppServerOptions
+  #running: Running | null = null
+
+  constructor(options: XmppServerOptions) {
+    this.#options = options
+  }
+
+  get listening(): readonly { readonly address: string; readonly port: number }[] {
+    return this.#running?.listener.listening ?? []
+  }
+
+  /** Rejects with Node's error where an address cannot be had. */
+  async start(context: HostContext): Promise<void> {
+    if (this.#running !== null) throw new TypeError('a server host is started once')
+    const { address, listen, allow = LOOPBACK, security } = this.#options
+    const limits = localLimits(context.limits)
+    const tls = security.kind === 'tls' ? serverTls(security, context) : null
+    // Made anew at each start: a key is asked about within seconds (DB-02).
+    const secret = dialbackSecret(context.random.bytes(SECRET_BYTES))
+    const onStanza = (stanza: Stanza): Promise<void> | undefined =>
+      leg.takes(stanza) ? undefined : context.send(stanza)
+    const leg: ServerLeg = new ServerLeg({ address, tls, secret, context, limits, onStanza })
+    const { clock, observer, random } = context
+    const streams = new ServerStreams({ clock, onStanza, onPair: pair => context.peerIsUp(pair) })
+    const receive = (transport: Transport) =>
+      streams.accept(handler =>
+        startReceiving({
+          transport,
+          // Whoever it wants to reach, we are; who is not on the network is told to the sender, stanza by stanza.
+          isLocal: domain => !context.domains.has(domain),
+          admits: domain => context.domains.has(domain),
+          trust: NOBODY,
+          ...(tls === null
+            ? { dialback: { secret, verify: (asked, signal) => leg.verify(asked, signal) } }
+            : {
+                judge: tls.judgeClient,
+                starttls: { required: true, contextFor: ({ local }) => tls.contextFor(local) },
+              }),
+          legacy: true,
+          stanzasTo: 'anybody',
+          handler,
+          observer,
+          clock,
+          random,
+          limits,
+        }),
+      )
+    const listener = await listenTcp({
+      listen,
+      allow,
+      sniffTls: true,
+      maxConnections: limits.connections,
+      limits,
+      clock,
+      onTransport: receive,
+      onRefused: (from, reason) =>
+        observer.publish({ type: 'connection:refused', address: from, reason: 'limit', detail: reason }),
+    })
+    for (const bound of listener.listening) observer.publish({ type: 'listening', ...bound })
+    this.#running = { listener, streams, leg }
+  }
+
+  readonly connect: Connect = (pair, handler, signal) => {
+    if (this.#running === null) throw new TypeError('the host has not been started')
+    this.#running.leg.connect(pair, handler, signal)
+  }
+
+  async endInbound(staggerMs: number, deadlineMs: number): Promise<void> {
+    await this.#running?.streams.end(staggerMs, deadlineMs)
+  }
+
+  async stop(): Promise<void> {
+    const running = this.#running
+    if (running === null) return
+    running.streams.abort()
+    await running.listener.close()
+  }
+}
+
+const SECRET_BYTES = 32
+
+/** No certificate of the public network proves our own server. */
+const NOBODY = createTrustStore({ roots: [] })
+
+/** A server on this machine is no flood: what slows it is the way out. */
+function localLimits(limits: Limits): Limits {
+  return { ...limits, inboundBytesPerSecond: UNLIMITED, inboundBurstBytes: UNLIMITED }
+}
+
+const UNLIMITED = Number.MAX_SAFE_INTEGER
+
+function serverTls(
+  { authority, ca, pin }: Extract<ServerSecurity, { kind: 'tls' }>,
+  { limits, clock, random, isLocal }: HostContext,
+): ServerTls {
+  const certificates = new LegCertificates({ authority, ca, limits, clock, random, isLocal })
+  const judge = serverTrust({ ca, pin, limits, clock })
+  return {
+    contextFor: remote => certificates.contextFor(remote),
+    judgeServer: (tls, claimed) => judge(tls, claimed, 'initiating'),
+    judgeClient: (tls, claimed) => judge(tls, claimed, 'receiving'),
+  }
+}

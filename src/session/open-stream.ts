@@ -1,0 +1,65 @@
+import type { Failure, Stanza } from '../xmpp/index.ts'
+import type { EstablishedSession, Session, SessionHandler } from './session.ts'
+
+/** What becomes of a stream after it stood. */
+export type StreamEvents = Pick<SessionHandler, 'onDrain' | 'onEnded'> &
+  Partial<Pick<SessionHandler, 'onStanza'>>
+
+/**
+ * Run an initiating stream until it stands; `onStands` is told then and names who hears the rest.
+ * @param start starts the session with this handler, attached in this turn
+ * @returns null: it stands; else why it does not
+ */
+export function openStream(
+  start: (handler: SessionHandler) => Session,
+  signal: AbortSignal,
+  onStands: (session: EstablishedSession) => StreamEvents,
+): Promise<Failure | null> {
+  return new Promise(resolve => {
+    let established = false
+    let events: StreamEvents | null = null
+    /** it stood and ended in one turn: nothing was sent, so nobody has to hear of it but the caller */
+    let ended: { readonly failure: Failure | null } | null = null
+    /** what came on a bidi stream before the caller had it */
+    let early: Stanza[] | null = []
+    const stand = (session: EstablishedSession) => {
+      if (ended !== null) {
+        resolve(ended.failure ?? CLOSED)
+        return
+      }
+      events = onStands(session)
+      const stanzas = early ?? []
+      early = null
+      for (const stanza of stanzas) void events.onStanza?.(stanza, session)
+      resolve(null)
+    }
+    const onAbort = () => session.abort(GIVEN_UP)
+    const session = start({
+      onEstablished: standing => {
+        if (signal.aborted) return GIVEN_UP
+        signal.removeEventListener('abort', onAbort)
+        established = true
+        // Later: it does not send before this call has returned.
+        queueMicrotask(() => stand(standing))
+        return null
+      },
+      onStanza: (stanza, standing) => {
+        if (early === null) return events?.onStanza?.(stanza, standing)
+        early.push(stanza)
+        return undefined
+      },
+      onDrain: standing => events?.onDrain(standing),
+      onEnded: (...end) => {
+        signal.removeEventListener('abort', onAbort)
+        if (events !== null) events.onEnded(...end)
+        else if (established) ended = { failure: end[0] }
+        else resolve(end[0] ?? CLOSED)
+      },
+    })
+    signal.addEventListener('abort', onAbort)
+    if (signal.aborted) onAbort()
+  })
+}
+
+const GIVEN_UP: Failure = { by: 'us', kind: 'aborted', detail: 'the caller gave up' }
+const CLOSED: Failure = { by: 'peer', kind: 'closed', detail: 'before the stream was established' }
