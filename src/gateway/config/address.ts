@@ -1,4 +1,4 @@
-import { BlockList, isIP } from 'node:net'
+import { BlockList, isIP, SocketAddress } from 'node:net'
 
 /** An IP address and a port, as a listener or `connect` names them. */
 export interface HostPort {
@@ -38,4 +38,50 @@ export function parseCidr(text: string): boolean {
     // The prefix is longer than the address.
     return false
   }
+}
+
+/** 'ADDRESS:PORT', an IPv6 address in brackets. */
+export function addressText({ host, port }: HostPort): string {
+  return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+export function isLoopback(address: string): boolean {
+  return LOOPBACK.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+}
+
+/** Whether a CIDR block, one that parses, has only loopback addresses. */
+export function isLoopbackBlock(block: string): boolean {
+  const [address = '', prefix = ''] = block.split('/')
+  return isLoopback(address) && Number(prefix) >= (isIP(address) === 6 ? 128 : 8)
+}
+
+/** Whether two listeners cannot be had together: one address and port, or one of them has all addresses. */
+export function collide(a: HostPort, b: HostPort): boolean {
+  if (a.port === 0 || a.port !== b.port) return false
+  const [one, other] = [canonical(a.host), canonical(b.host)]
+  return one === other || covers(one, other) || covers(other, one)
+}
+
+/** Whether a connection to `target` ends at the listener `listen`, as far as its address shows. */
+export function reaches(target: HostPort, listen: HostPort): boolean {
+  if (target.port === 0 || target.port !== listen.port) return false
+  const [to, at] = [canonical(target.host), canonical(listen.host)]
+  return to === at || ((isLoopback(to) || isAny(to)) && covers(at, to))
+}
+
+const LOOPBACK = new BlockList()
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4')
+LOOPBACK.addAddress('::1', 'ipv6')
+
+// `::` takes IPv4 too, as Node listens.
+function covers(any: string, other: string): boolean {
+  return any === '::' || (any === '0.0.0.0' && isIP(other) === 4)
+}
+
+function isAny(address: string): boolean {
+  return address === '::' || address === '0.0.0.0'
+}
+
+function canonical(address: string): string {
+  return new SocketAddress({ address, family: isIP(address) === 6 ? 'ipv6' : 'ipv4' }).address
 }

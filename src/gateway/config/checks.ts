@@ -2,8 +2,11 @@ import type { Limits } from '../../base/index.ts'
 import type { Domain } from '../../xmpp/index.ts'
 import { parseAddress } from './address.ts'
 import type { Config } from './config.ts'
+import { hostChecks } from './host-checks.ts'
 import { LIMIT_KEYS } from './limit-keys.ts'
+import { listenerChecks } from './listeners.ts'
 import { error, type Problem, warning } from './problem.ts'
+import { proxyChecks } from './proxy-checks.ts'
 
 /** What no single key can show: keys that contradict each other or lead nowhere. */
 export function crossChecks(config: Config): Problem[] {
@@ -11,6 +14,9 @@ export function crossChecks(config: Config): Problem[] {
     ...emptiness(config),
     ...listenersForNobody(config),
     ...duplicates(config),
+    ...listenerChecks(config),
+    ...hostChecks(config),
+    ...proxyChecks(config),
     ...portsThatNobodyServes(config),
     ...unprovablePeers(config),
     ...ownEndpoints(config),
@@ -45,15 +51,6 @@ function duplicates(config: Config): Problem[] {
     also.forEach((other, place) => {
       visit(other, `domain[${index}].also[${place}]`)
     })
-  })
-  const addresses = new Set<string>()
-  config.listen.forEach(({ address }, index) => {
-    if (addresses.has(address) && parseAddress(address)?.port !== 0) {
-      problems.push(
-        error(`listen[${index}].address`, 'an address that stands once', JSON.stringify(address), ''),
-      )
-    }
-    addresses.add(address)
   })
   return problems
 }

@@ -1,5 +1,6 @@
 import type { Limits } from '../../base/index.ts'
 import type { Domain } from '../../xmpp/index.ts'
+import type { HostPort } from './address.ts'
 import type { ConfigFile } from './schema.ts'
 
 /** A configuration that is complete and believed: paths are absolute, files are read, quantities are numbers. */
@@ -13,6 +14,9 @@ export interface Config {
     readonly connect: Readonly<Record<string, string>>
   }
   readonly domains: readonly DomainConfig[]
+  /** the DNS responder; null: none */
+  readonly steering: SteeringConfig | null
+  readonly proxies: readonly ProxyConfig[]
   readonly endpoints: readonly { readonly domain: Domain; readonly url: string }[]
   readonly log: ConfigFile['log']
   readonly admin: {
@@ -34,7 +38,57 @@ export interface DomainConfig {
   readonly ips: readonly string[]
   readonly certificate: PemFile
   readonly key: PemFile
-  readonly host: 'embedded'
+  readonly host: HostConfig
+}
+
+/** Who answers for a domain. */
+export type HostConfig = { readonly kind: 'embedded' } | ServerConfig | ComponentConfig
+
+/** An XMPP server beside the gateway. Where two domains have the same `listen`, they have the same of everything. */
+export interface ServerConfig {
+  readonly kind: 'server'
+  /** where it takes s2s streams */
+  readonly address: HostPort
+  /** where it brings its own; port 0: a free one */
+  readonly listen: readonly HostPort[]
+  /** CIDR blocks from which it may connect */
+  readonly allow: readonly string[]
+  readonly security:
+    | { readonly kind: 'plaintext' }
+    | {
+        readonly kind: 'tls'
+        /** what its certificate is judged by: one of `ca` and `pin` is null */
+        readonly ca: PemFile | null
+        /** SHA-256 of its certificate (DER), 64 lower-case hexadecimal digits */
+        readonly pin: string | null
+        /** directory of our own authority, absolute */
+        readonly authority: string
+      }
+}
+
+/** A program that connects as a component. Where two domains have the same `listen`, they have the same of everything. */
+export interface ComponentConfig {
+  readonly kind: 'component'
+  /** a TCP address, or the absolute path of a unix socket */
+  readonly listen: HostPort | { readonly path: string }
+  readonly secret: string
+  readonly second: 'refuse' | 'replace'
+  /** how long stanzas wait while it is away; 0: not at all */
+  readonly holdMs: number
+}
+
+export interface SteeringConfig {
+  readonly listen: HostPort
+  /** at least one */
+  readonly upstream: readonly HostPort[]
+  readonly steer: 'websocket-only' | 'all'
+}
+
+export interface ProxyConfig {
+  /** it and what is below it */
+  readonly path: string
+  /** origin, 'http://127.0.0.1:5280' */
+  readonly to: string
 }
 
 export interface PemFile {
@@ -56,10 +110,27 @@ export function describeConfig(config: Config): object {
       ...domain,
       certificate: domain.certificate.path,
       key: `${domain.key.path} (redacted)`,
+      host: describeHost(domain.host),
     })),
+    steering: config.steering,
+    proxies: config.proxies,
     endpoints: config.endpoints,
     log: config.log,
     admin: config.admin,
     limits: config.limits,
+  }
+}
+
+function describeHost(host: HostConfig): object {
+  switch (host.kind) {
+    case 'embedded':
+      return host
+    case 'server': {
+      const { security } = host
+      if (security.kind === 'plaintext') return host
+      return { ...host, security: { ...security, ca: security.ca?.path ?? null } }
+    }
+    case 'component':
+      return { ...host, secret: '(redacted)' }
   }
 }

@@ -10,8 +10,10 @@ export interface Declaration {
   readonly fallback?: string
   /** a value as TOML, for the sample */
   readonly example?: string
-  /** the sample shows the key as a comment */
+  /** the sample shows the key or section as a comment */
   readonly rare?: boolean
+  /** problems do not show the value */
+  readonly secret?: boolean
 }
 
 export const declarations = z.registry<Declaration>()

@@ -7,7 +7,7 @@ import { fileSchema } from './schema.ts'
 export function renderReference(): string {
   const parts = [REFERENCE_HEAD]
   for (const section of sections()) {
-    parts.push(`## ${section.title}\n\n${section.doc}\n`)
+    parts.push(`${section.path.length > 1 ? '###' : '##'} ${section.title}\n\n${section.doc}\n`)
     parts.push('| key | value | default | |\n|---|---|---|---|')
     for (const { name, declaration, needed } of section.keys) {
       const { fallback: value } = declaration
@@ -23,13 +23,12 @@ export function renderReference(): string {
 export function renderSample(): string {
   const parts = [SAMPLE_HEAD]
   for (const section of sections()) {
-    // A table may stand there empty; one of a list may not.
-    const hidden = section.name === 'endpoint'
+    const hidden = section.rare
     parts.push('', ...wrapped(plain(section.doc)), `${hidden ? '# ' : ''}${section.title}`)
     for (const { name, declaration } of section.keys) {
       const { example, fallback, doc, rare } = declaration
       const line = `${name} = ${example ?? fallback ?? '""'}`
-      if (section.name === 'limits') parts.push(`# ${line}  # ${doc}`)
+      if (section.path[0] === 'limits') parts.push(`# ${line}  # ${doc}`)
       else parts.push(...wrapped(plain(doc)), hidden || rare || example === undefined ? `# ${line}` : line)
     }
   }
@@ -38,7 +37,7 @@ export function renderSample(): string {
 
 const REFERENCE_HEAD = `# Configuration
 
-<!-- Made by \`npm run docs\` from src/gateway/config/schema.ts: edit there. -->
+<!-- Made by \`npm run docs\` from the schemas in src/gateway/config/: edit there. -->
 
 \`isthmus serve --config isthmus.toml\` reads one file in [TOML](https://toml.io).
 \`isthmus config sample\` prints one to start from; \`isthmus config check FILE\` reports everything that is wrong with one.
@@ -54,10 +53,12 @@ const SAMPLE_HEAD = `# Isthmus: XMPP federation over WebSocket. Every key is in 
 # Names of files are relative to this file. \${NAME} takes a value from the environment.`
 
 interface Section {
-  readonly name: string
-  /** '[limits]' or '[[domain]]' */
+  readonly path: readonly string[]
+  /** '[limits]', '[[domain]]' or '[domain.server]' */
   readonly title: string
   readonly doc: string
+  /** the sample shows all of it as a comment */
+  readonly rare: boolean
   readonly keys: readonly Key[]
 }
 
@@ -69,22 +70,34 @@ interface Key {
 }
 
 function sections(): Section[] {
-  return Object.entries(fileSchema.shape).map(([name, schema]) => {
-    const container = inner(schema)
-    const repeated = container instanceof z.ZodArray
-    const table = repeated ? inner(container.element) : container
-    if (!(table instanceof z.ZodObject)) throw new TypeError(`${name} is no section`)
-    return {
-      name,
-      title: repeated ? `[[${name}]]` : `[${name}]`,
-      doc: declared(name, table).doc,
-      keys: Object.entries(table.shape).map(([key, value]) => ({
+  return Object.entries(fileSchema.shape).flatMap(([name, schema]) => sectionsAt([name], schema))
+}
+
+/** The section at `path`, and behind it the tables in it, which are sections of their own. */
+function sectionsAt(path: readonly string[], schema: unknown): Section[] {
+  const name = path.join('.')
+  const container = inner(schema)
+  const repeated = container instanceof z.ZodArray
+  const table = repeated ? inner(container.element) : container
+  if (!(table instanceof z.ZodObject)) throw new TypeError(`${name} is no section`)
+  const { doc, rare = false } = declared(name, table)
+  const entries = Object.entries(table.shape)
+  const isTable = (value: unknown) => inner(value) instanceof z.ZodObject
+  const section: Section = {
+    path,
+    title: repeated ? `[[${name}]]` : `[${name}]`,
+    doc,
+    rare,
+    keys: entries
+      .filter(([, value]) => !isTable(value))
+      .map(([key, value]) => ({
         name: key,
         declaration: declared(`${name}.${key}`, value),
         needed: inner(value) === value,
       })),
-    }
-  })
+  }
+  const tables = entries.filter(([, value]) => isTable(value))
+  return [section, ...tables.flatMap(([key, value]) => sectionsAt([...path, key], value))]
 }
 
 function declared(name: string, schema: unknown): Declaration {
@@ -104,7 +117,8 @@ function plain(markdown: string): string {
 function wrapped(text: string): string[] {
   const lines: string[] = []
   let line = '#'
-  for (const word of text.split(' ')) {
+  // No line begins with the name of a table: it would look like one.
+  for (const word of text.split(/ (?!\[)/)) {
     if (line.length + word.length > 100) {
       lines.push(line)
       line = '#'

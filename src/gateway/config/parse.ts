@@ -92,7 +92,9 @@ function problemsOf(issue: z.core.$ZodIssue, raw: unknown): Problem[] {
     )
   }
   const value = valueAt(raw, issue.path)
-  return [error(where, expectedAt(issue.path), valueText(value), hintOf(issue) ?? hintFor(issue, value))]
+  const { expected, secret } = declarationOf(schemaAt(issue.path)) ?? { expected: 'a valid value' }
+  const got = secret && value !== undefined && value !== '' ? '(a secret)' : valueText(value)
+  return [error(where, expected, got, hintOf(issue) ?? hintFor(issue, value))]
 }
 
 /** The hint that the schema of a value gave itself. */
@@ -121,6 +123,7 @@ function hintFor(issue: z.core.$ZodIssue, value: unknown): string {
     )
     return near === null ? '' : `did you mean ${JSON.stringify(near)}?`
   }
+  if (issue.code === 'too_small') return 'name at least one'
   if (issue.code !== 'invalid_type') return ''
   if (issue.expected === 'array' && isTable(value)) return `write [[${String(issue.path.at(-1))}]]`
   if (issue.expected === 'array' && typeof value === 'string') return 'put it in brackets: ["…"]'
@@ -142,10 +145,6 @@ function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
 function keysAt(path: readonly PropertyKey[]): string[] {
   const schema = inner(schemaAt(path))
   return schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
-}
-
-function expectedAt(path: readonly PropertyKey[]): string {
-  return declarationOf(schemaAt(path))?.expected ?? 'a valid value'
 }
 
 /** The declared schema of the value at `path`. */

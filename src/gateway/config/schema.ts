@@ -1,7 +1,10 @@
 import { z } from 'zod'
-import { parseAddress, parseCidr, parseHostPort, parseIp } from './address.ts'
+import { parseAddress, parseCidr, parseHostPort } from './address.ts'
 import { declarations } from './declarations.ts'
+import { domain } from './domain-schema.ts'
 import { limitsShape } from './limit-keys.ts'
+import { proxy } from './proxy-schema.ts'
+import { steering } from './steering-schema.ts'
 import { checked, federableDomain, filePath, wssUrl } from './values.ts'
 
 const listen = z
@@ -88,61 +91,6 @@ const network = z
   })
   .register(declarations, { expected: 'a table', doc: 'Who may be dialled, and where.' })
 
-const domain = z
-  .strictObject({
-    name: federableDomain().register(declarations, {
-      expected: 'a domain',
-      doc: 'The XMPP domain that is served.',
-      example: '"capulet.example"',
-    }),
-    also: z
-      .array(federableDomain().register(declarations, { expected: 'a domain', doc: '' }))
-      .default([])
-      .register(declarations, {
-        expected: 'a list of domains',
-        doc: 'Further domains with the same host, certificate and url.',
-        fallback: '[]',
-        example: '["rooms.capulet.example"]',
-        rare: true,
-      }),
-    url: wssUrl().optional().register(declarations, {
-      expected: 'a wss URL',
-      doc: 'Where peers reach the domain; published in host-meta, and its path is served by every listener. Without it the domain only dials out.',
-      example: '"wss://capulet.example/s2s"',
-    }),
-    ips: z
-      .array(
-        checked(raw => parseIp(raw), 'IPv4 or IPv6, without brackets').register(declarations, {
-          expected: 'an IP address',
-          doc: '',
-        }),
-      )
-      .default([])
-      .register(declarations, {
-        expected: 'a list of IP addresses',
-        doc: "Addresses published in host-meta.json. Without them those of the url's host are looked up and refreshed.",
-        fallback: '[]',
-        example: '["192.0.2.1", "2001:db8::1"]',
-        rare: true,
-      }),
-    certificate: filePath().register(declarations, {
-      expected: 'a file',
-      doc: 'PEM chain, leaf first. Reloaded when the file changes; streams stay.',
-      example: '"capulet.pem"',
-    }),
-    key: filePath().register(declarations, {
-      expected: 'a file',
-      doc: 'PEM private key of the certificate, without a passphrase. Nobody else should be able to read it.',
-      example: '"capulet.key"',
-    }),
-    host: z.enum(['embedded']).register(declarations, {
-      expected: '"embedded"',
-      doc: 'Who answers for the domain. `"embedded"` is built in: it answers pings, disco and version, and echoes messages sent to `echo@` the domain.',
-      example: '"embedded"',
-    }),
-  })
-  .register(declarations, { expected: 'a table', doc: 'A domain that is served here. Repeat for more.' })
-
 const endpoint = z
   .strictObject({
     domain: federableDomain().register(declarations, {
@@ -159,6 +107,7 @@ const endpoint = z
   .register(declarations, {
     expected: 'a table',
     doc: 'A known address of a remote domain, tried ahead of discovery. Repeat for more.',
+    rare: true,
   })
 
 const log = z
@@ -203,6 +152,8 @@ export const fileSchema = z.strictObject({
   trust: trust.prefault({}),
   network: network.prefault({}),
   domain: z.array(domain).default([]).register(declarations, { expected: 'a list of tables', doc: '' }),
+  steering: steering.optional(),
+  proxy: z.array(proxy).default([]).register(declarations, { expected: 'a list of tables', doc: '' }),
   endpoint: z.array(endpoint).default([]).register(declarations, { expected: 'a list of tables', doc: '' }),
   log: log.prefault({}),
   admin: admin.prefault({}),

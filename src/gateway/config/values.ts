@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { notFederable, parseDomain } from '../../xmpp/index.ts'
+import { parseIp } from './address.ts'
 
 // Schemas of single values. What a schema cannot say by itself, its issue carries as `hint`.
 
@@ -43,6 +44,38 @@ export const filePath = () =>
   text(raw => {
     if (raw.includes('-----BEGIN')) return { hint: 'name a file that holds it' }
     return raw === '' || raw.includes('\0') ? { hint: 'the name of a file' } : { value: raw }
+  })
+
+/** A SHA-256 fingerprint: 64 lower-case hexadecimal digits. */
+export const fingerprint = () =>
+  text(raw => {
+    const value = raw.replaceAll(':', '').toLowerCase()
+    return /^[0-9a-f]{64}$/.test(value)
+      ? { value }
+      : { hint: '64 hexadecimal digits, with colons or without' }
+  })
+
+/** A path as it stands in a request: nothing in it that two readers could read differently. */
+export const urlPath = () =>
+  text(raw => {
+    if (!raw.startsWith('/')) return { hint: 'begin it with /' }
+    if (!/^[A-Za-z0-9/._~!$&'()*+,;=:@-]*$/.test(raw))
+      return { hint: 'a plain path: no query, no %, no space' }
+    if (/\/\/|\/\.{1,2}(?=\/|$)/.test(raw)) return { hint: 'leave out //, /./ and /../' }
+    return { value: raw }
+  })
+
+/** 'http://ADDRESS[:PORT]', the address being an IP address or localhost. */
+export const httpOrigin = () =>
+  text(raw => {
+    const url = URL.canParse(raw) ? new URL(raw) : null
+    if (url === null) return { hint: 'write it whole: http://127.0.0.1:5280' }
+    if (url.protocol !== 'http:') return { hint: 'plain http, as it does not leave the machine' }
+    if (`${url.origin}/` !== url.href) return { hint: 'leave out path, query, user and password' }
+    if (url.hostname !== 'localhost' && !parseIp(url.hostname.replace(/^\[|\]$/g, ''))) {
+      return { hint: 'an IP address or localhost: a name could change its meaning' }
+    }
+    return { value: url.origin }
   })
 
 export const checked = (ok: (raw: string) => boolean, hint: string) =>

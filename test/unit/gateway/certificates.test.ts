@@ -44,7 +44,7 @@ function watch(clock: Clock, path = folder, more: { refuse?: string } = {}): Cer
     ips: [],
     certificate: { path: join(path, 'c.pem'), pem: pair.certificatePem },
     key: { path: join(path, 'c.key'), pem: pair.keyPem },
-    host: 'embedded',
+    host: { kind: 'embedded' },
   }
   const tell = (what: string) => {
     told.push(what.replaceAll(folder, ''))

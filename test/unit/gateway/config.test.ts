@@ -58,6 +58,7 @@ describe('parseConfig', () => {
           host: 'embedded',
         },
       ],
+      proxy: [],
       endpoint: [{ domain: 'montague.example', url: 'wss://127.0.0.1:9443/s2s' }],
       log: { level: 'info', format: 'json' },
       admin: {},
@@ -82,7 +83,7 @@ describe('parseConfig', () => {
       [
         {
           path: 'trsut',
-          expected: 'one of listen, trust, network, domain, endpoint, log, admin, limits',
+          expected: 'one of listen, trust, network, domain, steering, proxy, endpoint, log, admin, limits',
           got: 'an unknown key',
           hint: 'did you mean trust?',
         },
@@ -118,7 +119,7 @@ describe('parseConfig', () => {
       [
         {
           path: '__proto__',
-          expected: 'one of listen, trust, network, domain, endpoint, log, admin, limits',
+          expected: 'one of listen, trust, network, domain, steering, proxy, endpoint, log, admin, limits',
           got: 'an unknown key',
           hint: '',
         },

@@ -1,0 +1,23 @@
+import { z } from 'zod'
+import { declarations } from './declarations.ts'
+import { httpOrigin, urlPath } from './values.ts'
+
+/** `[[proxy]]` */
+export const proxy = z
+  .strictObject({
+    path: urlPath().register(declarations, {
+      expected: 'a path that begins with /',
+      doc: 'The path, and everything below it.',
+      example: '"/xmpp-websocket"',
+    }),
+    to: httpOrigin().register(declarations, {
+      expected: 'http://ADDRESS:PORT',
+      doc: 'Where requests for it go, with their path unchanged: an IP address or localhost.',
+      example: '"http://127.0.0.1:5280"',
+    }),
+  })
+  .register(declarations, {
+    expected: 'a table',
+    doc: 'What a server offers over HTTP, through our port: WebSocket and BOSH for its users, uploads. Repeat for more.',
+    rare: true,
+  })
