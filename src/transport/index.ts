@@ -13,6 +13,7 @@ export { type DialWebSocketLimits, type DialWebSocketOptions, dialWebSocket } fr
 export { type MemoryTransport, type MemoryTransportOptions, memoryTransportPair } from './memory.ts'
 export { networkFailure } from './network-failure.ts'
 export { race } from './race.ts'
+export type { StartTlsOptions } from './start-tls.ts'
 export { acceptTcp, type DialTcpOptions, dialTcp, type TcpLimits } from './tcp.ts'
 export { createTlsContext, type TlsContextOptions, tlsContextSettings } from './tls.ts'
 export type { CloseCode, TlsFacts, Transport, TransportFacts, TransportHandler } from './transport.ts'

@@ -3,11 +3,15 @@ import { TLSSocket } from 'node:tls'
 import type { Clock, Limits, LocalFailure, NetworkFailure, Timer } from '../base/index.ts'
 import { Delivery } from './delivery.ts'
 import { Dial, type Dialled, type DialOptions, type DialTlsOptions } from './dial.ts'
-import { networkFailure } from './network-failure.ts'
+import { networkFailure, timeoutFailure } from './network-failure.ts'
+import { type StartTlsOptions, secure } from './start-tls.ts'
 import { servernameOf, tlsFacts } from './tls.ts'
-import type { CloseCode, Transport, TransportFacts, TransportHandler } from './transport.ts'
+import type { CloseCode, TlsFacts, Transport, TransportFacts, TransportHandler } from './transport.ts'
 
-export type TcpLimits = Pick<Limits, 'closeMs' | 'sendHighWaterBytes' | 'chainCertificates'>
+export type TcpLimits = Pick<
+  Limits,
+  'chainCertificates' | 'closeMs' | 'sendHighWaterBytes' | 'tlsHandshakeMs'
+>
 
 export interface DialTcpOptions<F> extends DialOptions {
   readonly limits: TcpLimits & DialOptions['limits']
@@ -33,9 +37,19 @@ export function acceptTcp(socket: Socket, limits: TcpLimits, clock: Clock): Tran
   return new TcpTransport(socket, { kind: 'tcp', remoteAddress, remotePort, tls }, limits, clock)
 }
 
+type TlsResult = TlsFacts | NetworkFailure | LocalFailure
+
+/** TLS is being agreed on. */
+interface Handshake {
+  readonly resolve: (result: TlsResult) => void
+  readonly timer: Timer
+  /** what was sent meanwhile */
+  readonly waiting: (Uint8Array | string)[]
+}
+
 class TcpTransport implements Transport {
-  readonly facts: TransportFacts
-  readonly #socket: Socket
+  #facts: TransportFacts
+  #socket: Socket
   readonly #limits: TcpLimits
   readonly #clock: Clock
   readonly #delivery: Delivery
@@ -46,36 +60,38 @@ class TcpTransport implements Transport {
   #ended = false
   #failure: NetworkFailure | LocalFailure | null = null
   #closeTimer: Timer | null = null
+  #handshake: Handshake | null = null
 
   constructor(socket: Socket, facts: TransportFacts, limits: TcpLimits, clock: Clock) {
-    this.facts = facts
+    this.#facts = facts
     this.#socket = socket
     this.#limits = limits
     this.#clock = clock
     this.#delivery = new Delivery({
-      read: () => socket.resume(),
+      read: () => this.#read(),
       fail: failure => this.#destroy(failure),
     })
     socket.setNoDelay()
-    socket.on('data', chunk => this.#onData(chunk))
-    socket.on('drain', () => this.#onDrain())
-    socket.on('end', () => {
-      this.#ended = true
-    })
-    socket.on('error', error => {
-      this.#failure ??= networkFailure(error, 'open')
-    })
-    socket.on('close', () => this.#onClose())
+    socket.on('data', this.#onData)
+    this.#listen(socket)
     socket.pause()
+  }
+
+  get facts(): TransportFacts {
+    return this.#facts
   }
 
   attach(handler: TransportHandler): void {
     this.#delivery.attach(handler)
-    this.#socket.resume()
+    this.#read()
   }
 
   send(bytes: Uint8Array | string): boolean {
     if (!this.#socket.writable || this.#closing) return true
+    if (this.#handshake !== null) {
+      this.#handshake.waiting.push(bytes)
+      return true
+    }
     // One write for all that one turn sends.
     if (!this.#corked) {
       this.#corked = true
@@ -117,9 +133,40 @@ class TcpTransport implements Transport {
     return false
   }
 
+  startTls(options: StartTlsOptions): Promise<TlsResult> {
+    if (this.#facts.tls !== null || this.#handshake !== null) {
+      throw new TypeError('a transport starts TLS once')
+    }
+    return new Promise(resolve => {
+      const failure = this.#failure ?? (this.#ended || !this.#delivery.open ? ENDED : null)
+      if (failure !== null) {
+        resolve(failure)
+        this.#destroy(failure)
+        return
+      }
+      const timer = this.#clock.setTimer(this.#limits.tlsHandshakeMs, () =>
+        this.#destroy(timeoutFailure('tls')),
+      )
+      this.#handshake = { resolve, timer, waiting: [] }
+      const plain = this.#socket
+      plain.pause()
+      plain.off('data', this.#onData)
+      for (const bytes of this.#delivery.takeHeld().reverse()) plain.unshift(bytes)
+      this.flush()
+      // TLS writes past Node's own buffer: what was sent in plaintext must have left it.
+      if (plain.writableLength === 0) this.#secure(options)
+      else plain.write('', () => this.#secure(options))
+    })
+  }
+
   close(_code: CloseCode): void {
     this.#delivery.mute()
     if (this.#closing || this.#socket.destroyed) return
+    if (this.#handshake !== null) {
+      // Between plaintext and TLS there is no orderly end.
+      this.#destroy({ by: 'us', kind: 'aborted', detail: 'we ended the transport during the TLS handshake' })
+      return
+    }
     this.#closing = true
     this.#socket.end()
     this.#closeTimer = this.#clock.setTimer(this.#limits.closeMs, () =>
@@ -135,15 +182,61 @@ class TcpTransport implements Transport {
     this.#destroy({ by: 'us', kind: 'aborted', detail: 'we ended the transport at once' })
   }
 
-  #onData(chunk: Uint8Array): void {
+  #read(): void {
+    if (this.#handshake === null) this.#socket.resume()
+  }
+
+  #listen(socket: Socket): void {
+    socket.on('drain', this.#onDrain)
+    socket.on('end', this.#onEnd)
+    socket.on('error', this.#onError)
+    socket.on('close', this.#onClose)
+  }
+
+  #secure(options: StartTlsOptions): void {
+    const plain = this.#socket
+    if (this.#handshake === null || plain.destroyed) return
+    plain.off('drain', this.#onDrain)
+    plain.off('end', this.#onEnd)
+    plain.off('close', this.#onClose)
+    const tls = secure(plain, options, this.#limits, facts => this.#onSecured(facts))
+    this.#socket = tls
+    this.#listen(tls)
+    tls.pause()
+  }
+
+  #onSecured(tls: TlsFacts): void {
+    const handshake = this.#handshake
+    if (handshake === null || this.#socket.destroyed) return
+    this.#handshake = null
+    handshake.timer.cancel()
+    this.#facts = { ...this.#facts, tls }
+    this.#socket.on('data', this.#onData)
+    for (const bytes of handshake.waiting) this.send(bytes)
+    handshake.resolve(tls)
+    // The caller hears of TLS before it hears what comes over it.
+    setImmediate(() => {
+      if (!this.#delivery.paused) this.#read()
+    })
+  }
+
+  readonly #onData = (chunk: Uint8Array): void => {
     this.#delivery.activity()
     this.#delivery.message(chunk)
   }
 
-  #onDrain(): void {
+  readonly #onDrain = (): void => {
     if (!this.#wantsDrain) return
     this.#wantsDrain = false
     this.#delivery.drain()
+  }
+
+  readonly #onEnd = (): void => {
+    this.#ended = true
+  }
+
+  readonly #onError = (error: Error): void => {
+    this.#destroy(networkFailure(error, this.#handshake === null ? 'open' : 'tls'))
   }
 
   /** With a reset where Node can: an end would look like an orderly one. It cannot over TLS, nor after our end. */
@@ -153,14 +246,24 @@ class TcpTransport implements Transport {
     else this.#socket.resetAndDestroy()
   }
 
-  #onClose(): void {
+  readonly #onClose = (): void => {
     this.#closeTimer?.cancel()
-    this.#delivery.closed(
-      this.#failure ??
-        (this.#ended ? null : { by: 'network', kind: 'closed', detail: 'the connection was lost' }),
-    )
+    const handshake = this.#handshake
+    if (handshake === null) {
+      this.#delivery.closed(this.#failure ?? (this.#ended ? null : LOST))
+      return
+    }
+    this.#handshake = null
+    handshake.timer.cancel()
+    const failure = this.#failure ?? networkFailure(new Error('the peer ended the connection'), 'tls')
+    handshake.resolve(failure)
+    // The caller hears of it first.
+    setImmediate(() => this.#delivery.closed(failure))
   }
 }
+
+const LOST = { by: 'network', kind: 'closed', detail: 'the connection was lost' } as const
+const ENDED = { by: 'network', kind: 'closed', detail: 'the connection had ended before TLS' } as const
 
 function uncork(transport: TcpTransport): void {
   transport.flush()

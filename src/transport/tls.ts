@@ -86,11 +86,15 @@ export function servernameOf(socket: TLSSocket): string {
   return typeof servername === 'string' ? servername : ''
 }
 
-/** @param servername what was sent as SNI */
+/**
+ * @param servername what was sent as SNI
+ * @param verdict Node's word on the chain, where there is one
+ */
 export function tlsFacts(
   socket: TLSSocket,
   servername: string,
   limits: Pick<Limits, 'chainCertificates'>,
+  verdict: string = socket.authorized ? 'authorized' : String(socket.authorizationError),
 ): TlsFacts {
   const chain = peerChain(socket, limits)
   return {
@@ -98,8 +102,7 @@ export function tlsFacts(
     cipher: socket.getCipher().name,
     servername,
     chain,
-    nodeVerdict:
-      chain.length === 0 ? 'none' : socket.authorized ? 'authorized' : String(socket.authorizationError),
+    nodeVerdict: chain.length === 0 ? 'none' : verdict,
   }
 }
 

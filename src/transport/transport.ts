@@ -1,4 +1,5 @@
 import type { LocalFailure, NetworkFailure } from '../base/index.ts'
+import type { StartTlsOptions } from './start-tls.ts'
 
 /** What TLS said: facts, never a verdict. */
 export interface TlsFacts {
@@ -50,6 +51,7 @@ export type CloseCode = 1000 | 1001 | 1002 | 1003 | 1007 | 1008 | 1009 | 1011
 
 /** Moves messages; knows no XMPP. */
 export interface Transport {
+  /** after startTls others than before */
   readonly facts: TransportFacts
   /** Once. Nothing is read before, and nothing lost: what happened meanwhile is told afterwards. */
   attach(handler: TransportHandler): void
@@ -71,6 +73,14 @@ export interface Transport {
    * @returns false where the wire has none: silence means nothing there
    */
   ping(id: number): boolean
+  /**
+   * TCP: TLS from here on, as agreed on in the stream; once, on a transport without TLS that has a handler. What was sent
+   * goes out first. Nothing is handed over and what is sent waits until it resolves; then `facts.tls` is set and reading
+   * goes on. What the peer had sent and the handler has not seen is taken as TLS; text that the handler holds from
+   * before is its to throw away (RFC 6120 §5.4.3.3). Never rejects; a failure ends the transport: onClosed follows with
+   * it, or with the end that had come before.
+   */
+  startTls?(options: StartTlsOptions): Promise<TlsFacts | NetworkFailure | LocalFailure>
   /** Orderly end: what was sent is flushed, then the wire's close. Only onClosed follows, within the close deadline. */
   close(code: CloseCode, reason?: string): void
   /** End at once. Only onClosed follows. */
