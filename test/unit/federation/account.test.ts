@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { defaultLimits, Observer } from '../../../src/base/index.ts'
-import type { Delivery, Host } from '../../../src/federation/index.ts'
+import type { Delivery, Host, StreamHost } from '../../../src/federation/index.ts'
 import { Router } from '../../../src/federation/router.ts'
 import { type Domain, type Failure, message, type Stanza } from '../../../src/xmpp/index.ts'
 import { VirtualClock } from '../../kit/clock.ts'
@@ -18,10 +18,15 @@ import {
 
 // CHAOS-1: random sends, dials, deaths, slow peers, slow and broken hosts. After every event the account closes; in the
 // end every stanza has exactly one outcome, the one that was seen from outside, and each pair's order has been kept.
+// Two local domains are in this process, two have a server that is reached by streams, as unreliable as the network.
 
 const ROOMS = domain('rooms.capulet.example')
 const VERONA = domain('verona.example')
-const LOCALS = [CAPULET, ROOMS]
+const HALL = domain('hall.capulet.example')
+const VAULT = domain('vault.capulet.example')
+const IN_PROCESS = [CAPULET, ROOMS]
+const SERVED = [HALL, VAULT]
+const LOCALS = [...IN_PROCESS, ...SERVED]
 const REMOTES = [MONTAGUE, VERONA]
 
 const LIMITS = {
@@ -52,6 +57,7 @@ type Act =
   | { readonly act: 'die'; session: number }
   | { readonly act: 'close'; session: number }
   | { readonly act: 'peerIsUp'; from: number; to: number }
+  | { readonly act: 'serverIsUp'; from: number; to: number }
   | { readonly act: 'pass'; ms: number }
   | { readonly act: 'turn' }
   | { readonly act: 'settle'; delivery: number }
@@ -86,6 +92,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ act: fc.constant('die'), session: pick }) },
   { weight: 1, arbitrary: fc.record({ act: fc.constant('close'), session: pick }) },
   { weight: 1, arbitrary: fc.record({ act: fc.constant('peerIsUp'), from: pick, to: pick }) },
+  { weight: 1, arbitrary: fc.record({ act: fc.constant('serverIsUp'), from: pick, to: pick }) },
   {
     weight: 3,
     arbitrary: fc.record({ act: fc.constant('pass'), ms: fc.constantFrom(10, 1_000, 30_000, 1_000_000) }),
@@ -126,8 +133,18 @@ class World {
       deliver: stanza => this.#deliver(stanza),
       stop: async () => {},
     }
+    const server: StreamHost = {
+      name: 'server',
+      start() {},
+      connect: this.network.connect,
+      endInbound: async () => {},
+      stop: async () => {},
+    }
     this.router = new Router({
-      hosts: new Map(LOCALS.map(local => [local, host])),
+      hosts: new Map<Domain, Host | StreamHost>([
+        ...IN_PROCESS.map(local => [local, host] as const),
+        ...SERVED.map(local => [local, server] as const),
+      ]),
       connect: this.network.connect,
       observer: new Observer(),
       limits: LIMITS,
@@ -178,6 +195,9 @@ class World {
       case 'peerIsUp':
         this.router.pool.find(at(LOCALS, drawn.from), at(REMOTES, drawn.to))?.peerIsUp()
         break
+      case 'serverIsUp':
+        this.router.peerIsUp({ local: at(REMOTES, drawn.from), remote: at(SERVED, drawn.to) })
+        break
       case 'pass':
         this.clock.advance(drawn.ms)
         break
@@ -205,6 +225,21 @@ class World {
       await this.do({ act: 'turn' })
       this.clock.advance(100_000)
     }
+  }
+
+  /** Errors of ours on streams, by the number of what they return: to peers and to servers. */
+  errorsWritten(): ReadonlyMap<number, number> {
+    const written = new Map<number, number>()
+    for (const stanza of this.sessions.flatMap(({ session }) => session.sent)) {
+      const number = Number(stanza.id)
+      if (this.isOurs(stanza)) written.set(number, (written.get(number) ?? 0) + 1)
+    }
+    return written
+  }
+
+  /** An error that the router has made. */
+  isOurs({ id, type: of }: Stanza): boolean {
+    return of === 'error' && this.typeOf.get(Number(id)) !== 'error'
   }
 
   /** What must hold at any time. */
@@ -235,7 +270,7 @@ class World {
   #deliver(stanza: Stanza): Delivery | Promise<Delivery> {
     const number = Number(stanza.id)
     const pair = this.pairOf.get(number) ?? ''
-    if (stanza.type === 'error' && this.typeOf.get(number) !== 'error') {
+    if (this.isOurs(stanza)) {
       this.errorsBack.set(number, (this.errorsBack.get(number) ?? 0) + 1)
       return { taken: true }
     }
@@ -289,9 +324,14 @@ function isIncreasing(numbers: readonly number[]): boolean {
   return numbers.every((number, index) => index === 0 || number > (numbers[index - 1] ?? -1))
 }
 
+function isToServer(pair: string): boolean {
+  return SERVED.some(local => pair.endsWith(` ${local}`))
+}
+
 describe('the account', () => {
   it('closes after each of 100 000 random events; order and outcomes are what was seen from outside', async () => {
     let events = 0
+    let served = 0
     await fc.assert(
       fc.asyncProperty(
         fc.array(act, { minLength: 400, maxLength: 1_200, size: 'max' }),
@@ -312,8 +352,9 @@ describe('the account', () => {
           const written = new Map<string, number[]>()
           const confirmed: number[] = []
           for (const { session, pair } of world.sessions) {
-            const ours = session.sent.filter(({ id }) => world.pairOf.get(Number(id)) === pair)
-            written.set(pair, [...(written.get(pair) ?? []), ...ours.map(({ id }) => Number(id))])
+            const sent = session.sent.filter(stanza => !world.isOurs(stanza))
+            for (const { id } of sent) expect(world.pairOf.get(Number(id))).toBe(pair)
+            written.set(pair, [...(written.get(pair) ?? []), ...sent.map(({ id }) => Number(id))])
             confirmed.push(...session.sent.slice(0, session.confirmedCount()).map(({ id }) => Number(id)))
           }
           for (const numbers of written.values()) expect(isIncreasing(numbers)).toBe(true)
@@ -322,11 +363,19 @@ describe('the account', () => {
           expect(account.delivered).toBe(confirmed.length + world.takenByHosts.length)
           // No sender of ours hears twice of one stanza, nor of one that was delivered.
           for (const times of world.errorsBack.values()) expect(times).toBe(1)
+          const errorsWritten = world.errorsWritten()
+          for (const times of errorsWritten.values()) expect(times).toBe(1)
+          // Errors that leave by a stream are of the account themselves.
+          expect(account.accepted).toBeGreaterThanOrEqual(world.typeOf.size + errorsWritten.size)
+          served += world.sessions.filter(
+            ({ session, pair }) => isToServer(pair) && session.sent.length > 0,
+          ).length
           for (const number of world.takenByHosts) expect(world.errorsBack.has(number)).toBe(false)
         },
       ),
       { numRuns: 160, seed: 1_597, endOnFailure: true },
     )
     expect(events).toBeGreaterThan(100_000)
+    expect(served).toBeGreaterThan(1_000)
   }, 60_000)
 })
