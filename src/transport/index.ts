@@ -10,6 +10,13 @@ export { type AcceptLimits, type AcceptWebSocket, webSocketAcceptor } from './ac
 export type { Dialled, DialOptions, DialStep, DialTlsOptions } from './dial.ts'
 export { type DialledTls, dialTls } from './dial-tls.ts'
 export { type DialWebSocketLimits, type DialWebSocketOptions, dialWebSocket } from './dial-websocket.ts'
+export {
+  type ListenTcpOptions,
+  listenTcp,
+  type TcpAddress,
+  type TcpListener,
+  type TcpRefusal,
+} from './listen-tcp.ts'
 export { type MemoryTransport, type MemoryTransportOptions, memoryTransportPair } from './memory.ts'
 export { networkFailure } from './network-failure.ts'
 export { race } from './race.ts'

@@ -4,6 +4,7 @@ import type { Clock, Limits, LocalFailure, NetworkFailure, Timer } from '../base
 import { Delivery } from './delivery.ts'
 import { Dial, type Dialled, type DialOptions, type DialTlsOptions } from './dial.ts'
 import { networkFailure, timeoutFailure } from './network-failure.ts'
+import { peerAddress } from './peer-address.ts'
 import { type StartTlsOptions, secure } from './start-tls.ts'
 import { servernameOf, tlsFacts } from './tls.ts'
 import type { CloseCode, TlsFacts, Transport, TransportFacts, TransportHandler } from './transport.ts'
@@ -33,7 +34,8 @@ export function dialTcp<F = never>(options: DialTcpOptions<F>): Promise<Dialled<
 /** A connection that a listener has taken; where it is TLS, its handshake is done. */
 export function acceptTcp(socket: Socket, limits: TcpLimits, clock: Clock): Transport {
   const tls = socket instanceof TLSSocket ? tlsFacts(socket, servernameOf(socket), limits) : null
-  const { remoteAddress = '', remotePort = 0 } = socket
+  const { remotePort = 0 } = socket
+  const remoteAddress = peerAddress(socket.remoteAddress ?? '')
   return new TcpTransport(socket, { kind: 'tcp', remoteAddress, remotePort, tls }, limits, clock)
 }
 
@@ -239,11 +241,15 @@ class TcpTransport implements Transport {
     this.#destroy(networkFailure(error, this.#handshake === null ? 'open' : 'tls'))
   }
 
-  /** With a reset where Node can: an end would look like an orderly one. It cannot over TLS, nor after our end. */
+  /**
+   * With a reset where Node can: an end would look like an orderly one. It cannot over TLS, nor after our end, and a unix
+   * socket has none.
+   */
   #destroy(failure: NetworkFailure | LocalFailure): void {
     this.#failure ??= failure
-    if (this.#closing || this.#socket instanceof TLSSocket) this.#socket.destroy()
-    else this.#socket.resetAndDestroy()
+    const hasReset = this.#facts.remoteAddress !== '' && !(this.#socket instanceof TLSSocket)
+    if (hasReset && !this.#closing) this.#socket.resetAndDestroy()
+    else this.#socket.destroy()
   }
 
   readonly #onClose = (): void => {
