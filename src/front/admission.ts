@@ -13,35 +13,60 @@ export type AdmissionLimits = Pick<
 
 /** One connection's place. */
 export class Place {
-  /** its address has too many unauthenticated connections: it is answered 429 */
-  readonly crowded: boolean
+  /** its address has too many unauthenticated connections: it is answered 429, except on proxied paths */
+  crowded = false
   readonly source: string
   /** how to end it where its place is needed */
   evict: () => void
   readonly #admission: Admission
   #counted = true
   #here = true
+  #authenticated = false
+  /** proxied requests that it carries */
+  #lent = 0
 
-  constructor(admission: Admission, source: string, crowded: boolean, evict: () => void) {
+  constructor(admission: Admission, source: string, evict: () => void) {
     this.#admission = admission
     this.source = source
-    this.crowded = crowded
     this.evict = evict
   }
 
   /** Only the total counts it from now on. Idempotent. */
   authenticated(): void {
-    if (!this.#counted) return
-    this.#counted = false
-    this.#admission.uncount(this)
+    this.#authenticated = true
+    this.#uncount()
+  }
+
+  /**
+   * It carries a proxied request, which counts elsewhere (ProxiedPlaces): only the total counts it until that is over.
+   * @returns how to say so; then it is what it was: one request must not buy a stranger a place for a stream
+   */
+  lend(): () => void {
+    this.#lent += 1
+    this.#uncount()
+    let lent = true
+    return () => {
+      if (!lent) return
+      lent = false
+      this.#lent -= 1
+      if (this.#lent > 0 || this.#authenticated || !this.#here) return
+      this.#counted = true
+      this.#admission.count(this)
+    }
   }
 
   /** It is gone. Idempotent. */
   leave(): void {
     if (!this.#here) return
     this.#here = false
-    this.authenticated()
+    this.#uncount()
     this.#admission.gone()
+  }
+
+  #uncount(): void {
+    if (!this.#counted) return
+    this.#counted = false
+    this.#admission.uncount(this)
   }
 }
 
@@ -78,13 +103,19 @@ export class Admission {
     const source = sourceOf(address)
     if (!this.#takeToken(source)) return { ok: false, reason: 'rate' }
     if (this.#total >= this.#limits.connections) return { ok: false, reason: 'connections' }
-    const count = this.#bySource.get(source) ?? 0
-    const place = new Place(this, source, count >= this.#limits.unauthenticatedPerAddress, evict)
+    const place = new Place(this, source, evict)
     this.#total += 1
-    if (!place.crowded) this.#bySource.set(source, count + 1)
+    this.count(place)
+    return { ok: true, place }
+  }
+
+  /** A place's own business. */
+  count(place: Place): void {
+    const count = this.#bySource.get(place.source) ?? 0
+    place.crowded = count >= this.#limits.unauthenticatedPerAddress
+    if (!place.crowded) this.#bySource.set(place.source, count + 1)
     this.#unauthenticated.add(place)
     if (this.#unauthenticated.size > this.#limits.unauthenticatedTotal) this.#evictOldest()
-    return { ok: true, place }
   }
 
   /** A place's own business. */

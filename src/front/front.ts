@@ -5,6 +5,8 @@ import type { Domain } from '../xmpp/index.ts'
 import { Admission } from './admission.ts'
 import { Certificates, type FrontDomain } from './certificates.ts'
 import { type Arrival, type ListenAddress, Listener } from './listener.ts'
+import { Proxied } from './proxied.ts'
+import type { ProxyPath } from './proxy-paths.ts'
 import { Routes } from './routes.ts'
 
 export interface FrontOptions {
@@ -15,6 +17,8 @@ export interface FrontOptions {
   readonly ca: readonly string[]
   /** what a domain publishes; null: nothing */
   readonly documents: (domain: Domain) => HostMetaDocuments | null
+  /** what goes to servers behind, by path; the longest wins, and our own paths before all */
+  readonly proxies?: readonly ProxyPath[]
   readonly onTransport: (arrival: Arrival) => void
   readonly observer: Observer
   readonly limits: Limits
@@ -29,20 +33,25 @@ export interface Front {
    * domain is none of ours; the old pair stays then.
    */
   setCertificate(domain: Domain, pem: { readonly certificate: string; readonly key: string }): void
-  /** Take no new streams and say so on /healthz. Streams are their owner's to end. Idempotent. */
+  /** Take no new streams or proxied requests and say so on /healthz. Streams are their owner's to end. Idempotent. */
   stop(): void
-  /** Listen no more; what is still connected is cut. Idempotent. */
-  close(): Promise<void>
+  /**
+   * Listen no more; proxied requests under way may end within `graceMs` (default 0), then what is still connected is
+   * cut. Idempotent: the first call's grace holds.
+   */
+  close(options?: { readonly graceMs?: number }): Promise<void>
 }
 
-/** Bind and serve. Rejects, with nothing left bound, where an address cannot be had; throws for a key that does not fit. */
+/** Bind and serve. Rejects, with nothing left bound, where an address cannot be had; throws for a key that does not fit and for
+ * a proxied path that is none. */
 export async function createFront(options: FrontOptions): Promise<Front> {
-  const { limits, clock, observer, onTransport, domains } = options
+  const { limits, clock, observer, onTransport, domains, proxies = [] } = options
   let stopping = false
   const certificates = new Certificates(domains, options.ca)
   const shared = {
     certificates,
     routes: new Routes({ domains, documents: options.documents, stopping: () => stopping }),
+    proxied: new Proxied({ proxies, stopping: () => stopping, observer, limits, clock }),
     admission: new Admission(limits, clock),
     accept: webSocketAcceptor(limits, clock),
     onTransport,
@@ -54,9 +63,10 @@ export async function createFront(options: FrontOptions): Promise<Front> {
   const listeners = options.listen.map(listen => new Listener({ ...shared, listen }))
   const bound = await Promise.allSettled(listeners.map(listener => listener.listen()))
   const failed = bound.find(result => result.status === 'rejected')
-  const close = () => Promise.all(listeners.map(listener => listener.close())).then(() => {})
+  const close = (graceMs: number) =>
+    Promise.all(listeners.map(listener => listener.close(graceMs))).then(() => {})
   if (failed !== undefined) {
-    await close()
+    await close(0)
     throw failed.reason
   }
   let closed: Promise<void> | null = null
@@ -69,9 +79,9 @@ export async function createFront(options: FrontOptions): Promise<Front> {
     stop() {
       stopping = true
     },
-    close() {
+    close({ graceMs = 0 } = {}) {
       stopping = true
-      closed ??= close()
+      closed ??= close(graceMs)
       return closed
     },
   }

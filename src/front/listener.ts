@@ -1,4 +1,4 @@
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -7,7 +7,11 @@ import type { Clock, Limits, Observer, RefusalReason } from '../base/index.ts'
 import type { AcceptWebSocket, Transport } from '../transport/index.ts'
 import type { Admission, Place } from './admission.ts'
 import type { Certificates } from './certificates.ts'
-import { type Answer, judgeForm, judgeUpgrade, refuse } from './request.ts'
+import type { Exchange } from './exchange.ts'
+import { clientErrorAnswer, lastWords } from './last-words.ts'
+import type { Proxied } from './proxied.ts'
+import type { ProxyRoute } from './proxy-paths.ts'
+import { type Answer, judgeForm, judgeNoBody, judgeUpgrade, refuse } from './request.ts'
 import type { Routes } from './routes.ts'
 
 export interface ListenAddress {
@@ -33,6 +37,7 @@ export interface ListenerOptions {
   readonly listen: ListenAddress
   readonly certificates: Certificates
   readonly routes: Routes
+  readonly proxied: Proxied
   readonly admission: Admission
   readonly accept: AcceptWebSocket
   readonly onTransport: (arrival: Arrival) => void
@@ -42,12 +47,19 @@ export interface ListenerOptions {
   readonly clock: Clock
 }
 
-/** One `[[listen]]`: TLS, HTTP, and the upgrades that become streams. */
+interface Connection {
+  readonly place: Place
+  readonly socket: Duplex
+  /** proxied requests that are being answered */
+  readonly exchanges: Set<Exchange>
+}
+
+/** One `[[listen]]`: TLS, HTTP, the upgrades that become streams, and what is passed on to a server behind. */
 export class Listener {
   readonly #options: ListenerOptions
   readonly #server: Server
   /** what is connected, by the peer's address and port */
-  readonly #connections = new Map<string, { readonly place: Place; readonly socket: Duplex }>()
+  readonly #connections = new Map<string, Connection>()
   /** sockets that have been told to go: nothing further that they send counts */
   readonly #dismissed = new WeakSet<Duplex>()
 
@@ -108,12 +120,18 @@ export class Listener {
     this.#server.setSecureContext(this.#options.certificates.fallback)
   }
 
-  /** Listen no more and end what is still connected. */
-  close(): Promise<void> {
-    return new Promise(resolve => {
-      this.#server.close(() => resolve())
-      for (const { socket } of this.#connections.values()) socket.destroy()
-    })
+  /** Listen no more; proxied requests may end within the grace, then what is still connected is cut. */
+  async close(graceMs: number): Promise<void> {
+    const closed = new Promise<void>(resolve => this.#server.close(() => resolve()))
+    await this.#options.proxied.finished(() => this.#exchanges(), graceMs)
+    for (const { socket } of this.#connections.values()) socket.destroy()
+    await closed
+  }
+
+  #exchanges(): number {
+    let count = 0
+    for (const { exchanges } of this.#connections.values()) count += exchanges.size
+    return count
   }
 
   #onConnection(socket: Socket): void {
@@ -126,7 +144,7 @@ export class Listener {
     }
     const key = keyOf(socket)
     const { place } = admitted
-    this.#connections.set(key, { place, socket })
+    this.#connections.set(key, { place, socket, exchanges: new Set() })
     socket.once('close', () => {
       this.#connections.delete(key)
       place.leave()
@@ -134,29 +152,68 @@ export class Listener {
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
+    // What was sent behind a request that was refused: its connection is ending.
+    if (this.#dismissed.has(request.socket)) return
     const { limits, routes } = this.#options
-    const answer = judgeForm(request, limits) ?? this.#crowded(request) ?? routes.answer(request)
-    this.#respond(request, response, answer)
+    const form = judgeForm(request, limits)
+    const route = form === null ? this.#routeOf(request) : null
+    if (route !== null) this.#passOn(route, request, response)
+    else {
+      const answer = form ?? judgeNoBody(request) ?? this.#crowded(request) ?? routes.answer(request)
+      this.#respond(request, response, answer)
+    }
   }
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const answer = this.#judgeUpgrade(request)
-    if (answer !== null) {
-      this.#dismiss(request, socket, answer)
+    if (this.#dismissed.has(socket)) {
+      socket.destroy()
       return
     }
-    const transport = this.#dismissed.has(socket) ? null : this.#options.accept(request, socket, head)
-    if (transport === null) socket.destroy()
-    else this.#arrive(request, transport)
+    const { proxied, limits } = this.#options
+    const form = judgeForm(request, limits)
+    const route = form === null ? this.#routeOf(request) : null
+    const answer = form ?? (route === null ? this.#judgeUpgrade(request) : proxied.judgeUpgrade(request))
+    const dismiss = (last: Answer) => this.#dismiss(request, socket, last)
+    if (answer !== null) dismiss(answer)
+    else if (route !== null) proxied.tunnel(route, request, socket, head, this.#placeOf(request), dismiss)
+    else {
+      const transport = this.#options.accept(request, socket, head)
+      if (transport === null) socket.destroy()
+      else this.#arrive(request, transport)
+    }
   }
 
   #judgeUpgrade(request: IncomingMessage): Answer | null {
-    const { limits, routes, stopping } = this.#options
-    const form = judgeForm(request, limits) ?? this.#crowded(request)
+    const { routes, stopping } = this.#options
+    const form = judgeNoBody(request) ?? this.#crowded(request)
     if (form !== null) return form
     if (!routes.isEndpoint(request)) return refuse(404, 'not found')
     if (stopping()) return refuse(503, 'stopping', this.#later())
     return judgeUpgrade(request)
+  }
+
+  /** Where it is passed on to; null: nowhere, it is for us to answer. */
+  #routeOf(request: IncomingMessage): ProxyRoute | null {
+    const { routes, proxied } = this.#options
+    return routes.isOwn(request) ? null : proxied.find(request)
+  }
+
+  #passOn(route: ProxyRoute, request: IncomingMessage, response: ServerResponse): void {
+    const { proxied } = this.#options
+    const respond = (answer: Answer) => this.#respond(request, response, answer)
+    const refused = proxied.judge(request)
+    if (refused !== null) {
+      respond(refused)
+      return
+    }
+    const connection = this.#connectionOf(request)
+    const exchange = proxied.exchange(route, request, response, connection?.place ?? null, {
+      respond,
+      onOver: () => {
+        if (exchange !== null) connection?.exchanges.delete(exchange)
+      },
+    })
+    if (exchange !== null) connection?.exchanges.add(exchange)
   }
 
   #arrive(request: IncomingMessage, transport: Transport): void {
@@ -197,7 +254,11 @@ export class Listener {
   }
 
   #placeOf(request: IncomingMessage): Place | null {
-    return this.#connections.get(keyOf(request.socket))?.place ?? null
+    return this.#connectionOf(request)?.place ?? null
+  }
+
+  #connectionOf({ socket }: IncomingMessage): Connection | null {
+    return this.#connections.get(keyOf(socket)) ?? null
   }
 
   #respond(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
@@ -213,7 +274,6 @@ export class Listener {
     response.end(answer.body)
   }
 
-  /** Answer on a bare socket, and let go of it: a tunnel through a proxy must not stay open (WS-06). */
   #dismiss(request: IncomingMessage, socket: Duplex, answer: Answer): void {
     this.#reportAnswer(request.socket.remoteAddress, answer)
     this.#lastWords(socket, answer)
@@ -223,23 +283,23 @@ export class Listener {
     const answer = clientErrorAnswer(error.code ?? '')
     // It has its answer already, which must get out.
     if (this.#dismissed.has(socket)) return
+    const connection = socket instanceof Socket ? this.#connections.get(keyOf(socket)) : undefined
+    const exchanges = [...(connection?.exchanges ?? [])]
+    // In the middle of an answer, another one would be taken for its rest.
+    const answering = exchanges.some(exchange => exchange.answering)
+    for (const exchange of exchanges) exchange.abandon()
     if (answer === null || !socket.writable) {
       socket.destroy()
       return
     }
     this.#reportAnswer(addressOf(socket), answer)
-    this.#lastWords(socket, answer)
+    if (answering) socket.destroy()
+    else this.#lastWords(socket, answer)
   }
 
   #lastWords(socket: Duplex, answer: Answer): void {
     this.#dismissed.add(socket)
-    socket.on('error', () => {})
-    const { clock, limits } = this.#options
-    const timer = clock.setTimer(limits.closeMs, () => socket.destroy())
-    socket.once('close', () => timer.cancel())
-    // Read on: a reset for unread bytes would overtake the answer.
-    socket.resume()
-    socket.end(render(answer))
+    lastWords(socket, answer, this.#options.clock, this.#options.limits)
   }
 
   #onTlsError(error: Error & { code?: string }, socket: TLSSocket): void {
@@ -271,20 +331,6 @@ const REFUSED = {
   rate: 'new connections come too fast from this address',
 } as const
 
-/** null: no answer is due, because the peer has left or TLS has failed, which is told elsewhere */
-function clientErrorAnswer(code: string): Answer | null {
-  switch (code) {
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return refuse(408, 'the request head took too long')
-    case 'HPE_HEADER_OVERFLOW':
-      return refuse(431, 'the request head is too long')
-    case 'HPE_INVALID_EOF_STATE':
-      return null
-    default:
-      return code.startsWith('HPE_') ? refuse(400, 'this is no HTTP request') : null
-  }
-}
-
 /** Both ends: one peer may use one port towards two of our addresses. */
 function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
   return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`
@@ -292,10 +338,4 @@ function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): 
 
 function addressOf(socket: Duplex): string {
   return socket instanceof Socket ? (socket.remoteAddress ?? '') : ''
-}
-
-function render({ status, headers, body }: Answer): string {
-  const all = { ...headers, 'Content-Length': String(Buffer.byteLength(body)), Connection: 'close' }
-  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
-  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`
 }

@@ -30,13 +30,17 @@ const TEXT = 'text/plain; charset=utf-8'
  * leaves to us.
  */
 export function judgeForm(request: IncomingMessage, limits: Pick<Limits, 'httpHeaderFields'>): Answer | null {
-  const { rawHeaders, headers, url = '', httpVersion } = request
+  const { rawHeaders, url = '', httpVersion } = request
   if (rawHeaders.length / 2 > limits.httpHeaderFields) return refuse(431, 'too many header fields')
   if (count(rawHeaders, 'host') !== 1) return refuse(400, 'exactly one Host header is needed')
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return refuse(505, 'HTTP/1.1 is spoken here')
-  // Absolute, authority and asterisk form ask for a proxy: none is here. `//host` is one to some.
+  // Absolute, authority and asterisk form ask for a proxy of another kind. `//host` is one to some.
   if (!url.startsWith('/') || url.startsWith('//')) return refuse(400, 'the request target must be a path')
-  // No route takes a body, so there is none that two parsers could end in two places.
+  return null
+}
+
+/** None of our own routes takes a body, so there is none that two parsers could end in two places. */
+export function judgeNoBody({ headers }: IncomingMessage): Answer | null {
   const length = headers['content-length']
   if (headers['transfer-encoding'] !== undefined || (length !== undefined && !/^0+$/.test(length))) {
     return refuse(400, 'no request body is taken here')

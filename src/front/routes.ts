@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { HostMetaDocuments } from '../discovery/index.ts'
 import { type Domain, parseDomain } from '../xmpp/index.ts'
 import type { FrontDomain } from './certificates.ts'
+import { isOwnPath } from './proxy-paths.ts'
 import { type Answer, plain, refuse } from './request.ts'
 
 export interface RouteOptions {
@@ -26,6 +27,12 @@ export class Routes {
 
   isEndpoint(request: IncomingMessage): boolean {
     return this.#endpoints.has(request.url ?? '')
+  }
+
+  /** Whether it is ours to answer, whatever is proxied. */
+  isOwn(request: IncomingMessage): boolean {
+    const [path = ''] = (request.url ?? '').split('?', 1)
+    return this.isEndpoint(request) || isOwnPath(path)
   }
 
   answer(request: IncomingMessage): Answer {

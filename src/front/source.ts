@@ -2,10 +2,8 @@ import { isIPv6 } from 'node:net'
 
 /** What limits count as one source: an IPv4 address, or the /64 that one host commands in IPv6. */
 export function sourceOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
-  if (mapped !== undefined) return mapped
-  const [bare = ''] = address.split('%')
-  if (!isIPv6(bare)) return address
+  const [bare = ''] = unmapped(address).split('%')
+  if (!isIPv6(bare)) return bare
   const [head = '', tail] = bare.split('::')
   const left = head === '' ? [] : head.split(':')
   const right = tail === undefined || tail === '' ? [] : tail.split(':')
@@ -15,6 +13,11 @@ export function sourceOf(address: string): string {
     .slice(0, NETWORK_GROUPS)
     .map(group => Number.parseInt(group, 16).toString(16))
     .join(':')}::/64`
+}
+
+/** An IPv4 address as such, where a socket for both families shows it in IPv6. */
+export function unmapped(address: string): string {
+  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address
 }
 
 const GROUPS = 8
