@@ -1,9 +1,12 @@
+import type { Readable } from 'node:stream'
 import type { SignalSource } from '../gateway/index.ts'
 
 /** What a command touches of the world. Results go to `out`, everything else to `err`. */
 export interface Io {
   readonly out: Output
   readonly err: Output
+  /** where a person answers; null: nobody is there */
+  readonly answers: Readable | null
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly home: string
   readonly signals: SignalSource

@@ -11,6 +11,7 @@ const running = setInterval(() => {}, 2 ** 30)
 const code = await run(process.argv.slice(2), {
   out: process.stdout,
   err: process.stderr,
+  answers: process.stdin.isTTY && process.stderr.isTTY ? process.stdin : null,
   environment: process.env,
   home: homedir(),
   signals: process,

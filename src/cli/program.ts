@@ -4,6 +4,7 @@ import { addCheck } from './check.ts'
 import { addConfig } from './config.ts'
 import { addDemo } from './demo.ts'
 import { EXIT, type ExitCode } from './exit.ts'
+import { addInit } from './init.ts'
 import type { Io } from './io.ts'
 import { addServe } from './serve.ts'
 import { version } from './version.ts'
@@ -16,7 +17,7 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
     .version(version())
     .exitOverride()
     .configureOutput({ writeOut: text => io.out.write(text), writeErr: text => io.err.write(text) })
-  for (const add of [addDemo, addServe, addCheck, addCertificate, addConfig]) {
+  for (const add of [addDemo, addInit, addServe, addCheck, addCertificate, addConfig]) {
     add(program, io, result => {
       code = result
     })

@@ -14,11 +14,16 @@
 export type { WalkReport, WalkStage } from './admin-protocol.ts'
 export { type AdminUser, currentUser } from './admin-socket.ts'
 export {
+  type ComponentConfig,
   type Config,
   type DomainConfig,
   describeConfig,
+  type HostConfig,
   type ListenConfig,
   type PemFile,
+  type ProxyConfig,
+  type ServerConfig,
+  type SteeringConfig,
 } from './config/config.ts'
 export { renderReference, renderSample } from './config/document.ts'
 export { type Loaded, loadConfig } from './config/load.ts'
@@ -27,6 +32,9 @@ export { type Demo, type DemoOptions, startDemo } from './demo.ts'
 export type { Conversation, Line } from './demo-talk.ts'
 export { federationOptions, type Gateway, type GatewayIo, startGateway } from './gateway.ts'
 export { type HostMetaFiles, hostMetaFor } from './host-meta.ts'
+export { type InitAnswers, SERVERS, STEERINGS } from './init/answers.ts'
+export { type Init, type InitFiles, initFiles } from './init/init.ts'
+export type { ServerPart } from './init/part.ts'
 export { createLogger, type Logger } from './log.ts'
 export { printable } from './printable.ts'
 export { type ReadText, readText } from './read-text.ts'

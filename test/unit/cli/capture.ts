@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import type { Readable } from 'node:stream'
 import { run } from '../../../src/cli/program.ts'
 
 export interface Captured {
@@ -11,6 +12,7 @@ export interface Captured {
 export async function isthmus(
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
+  answers: Readable | null = null,
 ): Promise<Captured> {
   const written = { out: '', err: '' }
   const into = (name: 'out' | 'err') => ({
@@ -21,6 +23,7 @@ export async function isthmus(
   const code = await run(args, {
     out: into('out'),
     err: into('err'),
+    answers,
     environment,
     home: '/nonexistent',
     signals: new EventEmitter(),

@@ -51,6 +51,7 @@ function screenOn(terminal: { isTTY?: boolean; environment?: Record<string, stri
   const io: Io = {
     out: { write: text => written.push(text), isTTY: terminal.isTTY ?? false },
     err: { write: () => {} },
+    answers: null,
     environment: terminal.environment ?? {},
     home: '/',
     signals: new EventEmitter(),

@@ -1,0 +1,189 @@
+import { randomBytes } from 'node:crypto'
+import { getServers } from 'node:dns'
+import { renameSync, writeFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import {
+  type InitAnswers,
+  type InitFiles,
+  initFiles,
+  printable,
+  SERVERS,
+  STEERINGS,
+  systemFailure,
+} from '../gateway/index.ts'
+import type { Domain } from '../xmpp/index.ts'
+import type { AddCommand } from './add-command.ts'
+import { domainArgument } from './domain-argument.ts'
+import { EXIT, type ExitCode } from './exit.ts'
+import { askAnswers, type KnownAnswers } from './init-answers.ts'
+import type { Io } from './io.ts'
+import { askAt } from './questions.ts'
+import { styleFor } from './style.ts'
+
+interface InitOptions extends Omit<KnownAnswers, 'tcpEgress' | 'dnsUpstream' | 'componentSecret'> {
+  readonly tcpEgress?: 'yes' | 'no'
+  readonly dnsUpstream?: readonly string[]
+  readonly componentSecret?: string
+  readonly output: string
+  readonly force?: true
+  readonly stdout?: true
+  readonly json?: true
+}
+
+export const addInit: AddCommand = (program, io, end) => {
+  const init = program
+    .command('init')
+    .description('write a configuration, and say what the server beside us needs')
+  const choice = (flags: string, description: string, values: readonly string[]) =>
+    init.addOption(init.createOption(flags, description).choices(values))
+  choice('--server <server>', 'what is beside the gateway', SERVERS)
+  init
+    .option('--domain <domain>', 'the domain that it has', domainArgument)
+    .option('--also <domain>', 'a further domain of it, such as its rooms; repeat for more', domains)
+    .option('--url <url>', 'where others reach us (default: wss://DOMAIN/s2s)')
+    .option('--certificate <file>', 'PEM chain (default: DOMAIN.pem)')
+    .option('--key <file>', 'its private key (default: DOMAIN.key)')
+    .option(
+      '--listen <address>',
+      "where we listen for others (default: [::], the url's port); repeat for more",
+      texts,
+    )
+  choice('--tcp-egress <answer>', 'whether the machine may connect to others over TCP (default: yes)', [
+    'yes',
+    'no',
+  ])
+  choice('--security <security>', 'between the server and us (default: what fits)', ['plaintext', 'tls'])
+  choice('--steering <way>', "how the server's streams come to us (default: what fits)", STEERINGS)
+  serverOptions(init)
+  init
+    .option('--component-listen <address>', 'where the component connects: ADDRESS:PORT or unix:PATH')
+    .option('--component-secret <secret>', 'shared with the component (default: a random one)')
+    .option('--output <file>', 'the configuration', 'isthmus.toml')
+    .option('--force', 'overwrite it')
+    .option('--stdout', 'print the configuration too, and write nothing')
+    .option('--json', 'print one JSON object')
+    .action(async (options: InitOptions) => end(await initialise(options, io)))
+}
+
+function serverOptions(init: Command): void {
+  init
+    .option(
+      '--server-address <address>',
+      'where the server takes streams of others (default: 127.0.0.1:5269)',
+    )
+    .option('--server-listen <address>', 'where the server brings its streams to us; repeat for more', texts)
+    .option('--server-ca <file>', 'with tls: authorities of the server, or its certificate')
+    .option('--server-pin <sha256>', 'with tls: fingerprint of its certificate instead')
+    .option('--roots <file>', 'with tls: where the server reads whom it trusts')
+    .option('--remote <domain>', 'a domain that comes to us, where they are listed; repeat for more', domains)
+    .option('--dns-listen <address>', 'where our DNS responder answers the server')
+    .option(
+      '--dns-upstream <address>',
+      "where it asks itself (default: this machine's); repeat for more",
+      texts,
+    )
+}
+
+function domains(text: string, earlier: readonly Domain[] = []): Domain[] {
+  return [...earlier, domainArgument(text)]
+}
+
+function texts(text: string, earlier: readonly string[] = []): string[] {
+  return [...earlier, text]
+}
+
+async function initialise(options: InitOptions, io: Io): Promise<ExitCode> {
+  const answers = await answersOf(options, io)
+  if (typeof answers === 'string') return usage(io, answers)
+  const init = initFiles(answers)
+  if (!init.ok) return usage(io, init.detail.trimEnd())
+  const { files } = init
+  if (options.stdout !== true) {
+    const failure = write(options, files.config)
+    if (failure !== null) {
+      io.err.write(`isthmus: ${printable(`${options.output}: ${failure}`)}\n`)
+      return EXIT.failed
+    }
+    io.err.write(`wrote ${printable(options.output)}\n`)
+  }
+  io.out.write(options.json ? `${JSON.stringify(files)}\n` : asText(files, options, io))
+  return EXIT.ok
+}
+
+function usage(io: Io, detail: string): ExitCode {
+  io.err.write(`isthmus: init: ${detail}\n`)
+  return EXIT.usage
+}
+
+/** A text says what is missing. */
+async function answersOf(options: InitOptions, io: Io): Promise<InitAnswers | string> {
+  const { tcpEgress, output: _output, force: _force, stdout: _stdout, json: _json, ...rest } = options
+  const known: KnownAnswers = {
+    ...rest,
+    ...(tcpEgress === undefined ? {} : { tcpEgress: tcpEgress === 'yes' }),
+    dnsUpstream: rest.dnsUpstream ?? getServers().map(withPort),
+    componentSecret: rest.componentSecret ?? randomBytes(24).toString('hex'),
+  }
+  const { server, domain } = known
+  if (server !== undefined && domain !== undefined) return { ...known, server, domain }
+  if (io.answers === null) return `${server === undefined ? '--server' : '--domain'} is needed`
+  const questions = askAt(io.answers, io.err)
+  try {
+    return (await askAnswers(known, questions)) ?? 'not answered'
+  } finally {
+    questions.close()
+  }
+}
+
+/** A resolver as Node names it: the port only where it is not 53. */
+function withPort(server: string): string {
+  if (/^\[.*\]:\d+$|^[\d.]+:\d+$/.test(server)) return server
+  return server.includes(':') ? `[${server}]:53` : `${server}:53`
+}
+
+function write({ output, force }: InitOptions, config: string): string | null {
+  // It may hold a secret.
+  const mode = 0o600
+  try {
+    if (force !== true) {
+      writeFileSync(output, config, { mode, flag: 'wx' })
+      return null
+    }
+    writeFileSync(`${output}.new`, config, { mode })
+    renameSync(`${output}.new`, output)
+    return null
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST')
+      return 'it is there already; --force overwrites it'
+    const failure = systemFailure(cause)
+    if (failure === null) throw cause
+    return failure
+  }
+}
+
+function asText({ config, server, notes }: InitFiles, { output, stdout }: InitOptions, io: Io): string {
+  const style = styleFor(io)
+  const title = (text: string) => style('bold', `# ---- ${text} ----`)
+  const parts = stdout ? [`${title(output)}\n${config}`] : []
+  for (const { file, place, text, note } of server) {
+    const lines = note === '' ? '' : note.replace(/^/gm, '# ').concat('\n')
+    parts.push(`${title(`${file}: ${place}`)}\n${lines}${text}`)
+  }
+  parts.push(`${title('to know')}\n${notes.map(note => wrapped(note)).join('\n')}`)
+  return parts.join('\n')
+}
+
+const COLUMNS = 100
+
+function wrapped(text: string): string {
+  let line = '-'
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    if (line.length + word.length >= COLUMNS) {
+      lines.push(line)
+      line = ' '
+    }
+    line += ` ${word}`
+  }
+  return `${[...lines, line].join('\n')}\n`
+}

@@ -1,0 +1,82 @@
+import type { InitPlan } from './answers.ts'
+import { list, quoted } from './part.ts'
+import { SERVER_TITLES, usualSubdomains } from './titles.ts'
+
+/** isthmus.toml */
+export function configText(plan: InitPlan): string {
+  const title = SERVER_TITLES[plan.server]
+  const parts = [
+    [
+      `# Isthmus beside ${title}, for ${plan.domain}. Every key is in docs/CONFIG.md.`,
+      '# Names of files are relative to this file.',
+    ],
+    [
+      '# Where other servers reach us.',
+      ...plan.listen.flatMap(at => ['[[listen]]', `address = ${quoted(at)}`]),
+    ],
+    domainLines(plan),
+    plan.server === 'component' ? componentLines(plan) : serverLines(plan, title),
+    ...(plan.steering === 'dns' ? [steeringLines(plan)] : []),
+  ]
+  return `${parts.map(lines => lines.join('\n')).join('\n\n')}\n`
+}
+
+function domainLines({ domain, also, url, certificate, key, server }: InitPlan): string[] {
+  return [
+    '[[domain]]',
+    `name = ${quoted(domain)}`,
+    '# Every further domain of the same server that others talk to, and that the certificate is for too. Usual are',
+    `# ${usualSubdomains(domain).join(', ')}.`,
+    `also = ${list(also)}`,
+    '# Where other servers reach the domain.',
+    `url = ${quoted(url)}`,
+    '# The chain, leaf first, and its key. They are read again when they change.',
+    `certificate = ${quoted(certificate)}`,
+    `key = ${quoted(key)}`,
+    `host = ${quoted(server === 'component' ? 'component' : 'server')}`,
+  ]
+}
+
+function serverLines({ serverAddress, serverListen, security, ...plan }: InitPlan, title: string): string[] {
+  return [
+    '[domain.server]',
+    `# Where ${title} takes streams of other servers.`,
+    `address = ${quoted(serverAddress)}`,
+    `# Where ${title} brings its own, whatever domain they are for.`,
+    `listen = ${list(serverListen)}`,
+    ...(security === 'tls'
+      ? [`# ${title} stays strict: we have a certificate of our own authority for each remote domain.`]
+      : ['# Nothing of it leaves this machine.']),
+    `security = ${quoted(security)}`,
+    ...(plan.serverCa === null
+      ? []
+      : [`# Whom the certificate of ${title} is from; a self-signed one may stand here itself.`]),
+    ...(plan.serverCa === null ? [] : [`ca = ${quoted(plan.serverCa)}`]),
+    ...(plan.serverPin === null ? [] : [`pin = ${quoted(plan.serverPin)}`]),
+  ]
+}
+
+function componentLines({ componentListen, componentSecret }: InitPlan): string[] {
+  return [
+    '[domain.component]',
+    '# Where the component connects.',
+    `listen = ${quoted(componentListen)}`,
+    `secret = ${quoted(componentSecret)}`,
+    '# How long stanzas wait for the component while it is away; "0s": they are bounced at once.',
+    'hold = "0s"',
+  ]
+}
+
+function steeringLines({ dnsListen, dnsUpstream, tcpEgress }: InitPlan): string[] {
+  return [
+    '# The server asks here for the addresses of other domains.',
+    '[steering]',
+    `listen = ${quoted(dnsListen)}`,
+    '# Where everything else is asked for: the resolvers that this machine had.',
+    `upstream = ${list(dnsUpstream)}`,
+    ...(tcpEgress
+      ? ['# The server reaches domains that are not on WebSocket by itself.']
+      : ['# Domains that are not on WebSocket cannot be reached.']),
+    `steer = ${quoted(tcpEgress ? 'websocket-only' : 'all')}`,
+  ]
+}

@@ -1,0 +1,35 @@
+import { type HostPort, parseAddress } from '../config/address.ts'
+import type { InitPlan } from './answers.ts'
+
+/** Lines for one place of the server's configuration. */
+export interface ServerPart {
+  /** its usual path, or what it is */
+  readonly file: string
+  /** where in the file */
+  readonly place: string
+  /** as it is written there; ends with a line end */
+  readonly text: string
+  /** what the person does about it; '' where the text is all */
+  readonly note: string
+}
+
+/** An address of a plan whose configuration has been found right. */
+export function address(text: string): HostPort {
+  const parsed = parseAddress(text)
+  if (parsed === null) throw new TypeError(`not an address: ${text}`)
+  return parsed
+}
+
+/** The listener that the server is brought to. */
+export function gatewayAddress({ serverListen }: InitPlan): HostPort {
+  return address(serverListen[0] ?? '')
+}
+
+/** Text in double quotes, for TOML and YAML. */
+export function quoted(text: string): string {
+  return JSON.stringify(text)
+}
+
+export function list(values: readonly string[]): string {
+  return `[${values.map(quoted).join(', ')}]`
+}

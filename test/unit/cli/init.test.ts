@@ -1,0 +1,165 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { EXIT } from '../../../src/cli/exit.ts'
+import { parseConfig } from '../../../src/gateway/config/parse.ts'
+import { isthmus } from './capture.ts'
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'isthmus-init-'))
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const PROSODY = [
+  'init',
+  '--server',
+  'prosody',
+  '--domain',
+  'capulet.example',
+  '--dns-upstream',
+  '192.0.2.53:53',
+]
+
+describe('init', () => {
+  it('prints both parts, and writes nothing', async () => {
+    const output = join(folder, 'none.toml')
+    const { code, out, err } = await isthmus([...PROSODY, '--stdout', '--output', output])
+    expect({ code, err }).toEqual({ code: EXIT.ok, err: '' })
+    expect(out).toContain(`# ---- ${output} ----\n# Isthmus beside Prosody, for capulet.example.`)
+    expect(out).toContain('# ---- /etc/prosody/conf.d/isthmus.cfg.lua: a file of its own ----\n')
+    expect(out).toContain('# ---- to know ----\n- ')
+    expect(existsSync(output)).toBe(false)
+  })
+
+  it.each(['prosody', 'ejabberd', 'jabberd2', 'component'])('%s as one JSON object', async server => {
+    const flags = [
+      'init',
+      '--server',
+      server,
+      '--domain',
+      'capulet.example',
+      '--dns-upstream',
+      '192.0.2.53:53',
+    ]
+    const { code, out } = await isthmus([...flags, '--stdout', '--json'])
+    expect(code).toBe(EXIT.ok)
+    const files = JSON.parse(out)
+    expect(Object.keys(files)).toEqual(['config', 'server', 'notes'])
+    expect(parseConfig(files.config, {}).ok).toBe(true)
+    expect(files.server[0]).toEqual({
+      file: expect.any(String),
+      place: expect.any(String),
+      text: expect.any(String),
+      note: expect.any(String),
+    })
+  })
+
+  it('writes the configuration for its owner alone, and never over another without being told', async () => {
+    const output = join(folder, 'isthmus.toml')
+    const component = ['init', '--server', 'component', '--domain', 'bot.example', '--output', output]
+    const first = await isthmus(component)
+    expect(first).toMatchObject({ code: EXIT.ok, err: `wrote ${output}\n` })
+    expect(statSync(output).mode & 0o777).toBe(0o600)
+    const written = readFileSync(output, 'utf8')
+    const [, secret] = /secret = "([0-9a-f]{48})"/.exec(written) ?? []
+    expect(first.out).toContain(`secret = ${secret}\n`)
+    expect(first.out).not.toContain('[[domain]]')
+
+    const second = await isthmus(component)
+    expect(second).toEqual({
+      code: EXIT.failed,
+      out: '',
+      err: `isthmus: ${output}: it is there already; --force overwrites it\n`,
+    })
+    expect(readFileSync(output, 'utf8')).toBe(written)
+    expect((await isthmus([...component, '--force'])).code).toBe(EXIT.ok)
+    expect(readFileSync(output, 'utf8')).not.toBe(written)
+    expect(existsSync(`${output}.new`)).toBe(false)
+  })
+
+  it('says where it cannot write', async () => {
+    const { code, err } = await isthmus([...PROSODY, '--output', join(folder, 'no/isthmus.toml')])
+    expect(code).toBe(EXIT.failed)
+    expect(err).toContain('no/isthmus.toml')
+  })
+
+  it('what it writes is right but for the files that are not there', async () => {
+    const output = join(folder, 'check.toml')
+    expect((await isthmus([...PROSODY, '--server-ca', 'server.pem', '--output', output])).code).toBe(EXIT.ok)
+    const { code, err } = await isthmus(['config', 'check', output])
+    expect(code).toBe(EXIT.configuration)
+    expect(err.match(/: (error|warning) at .*$/gm)).toEqual([
+      ': error at domain[0].certificate',
+      ': error at domain[0].key',
+      ': error at domain[0].server.ca',
+    ])
+  })
+
+  it('asks this machine whom it asks for names', async () => {
+    const { code, out } = await isthmus([...PROSODY.slice(0, 5), '--stdout', '--json'])
+    expect(code).toBe(EXIT.ok)
+    expect(JSON.parse(out).config).toMatch(/^upstream = \["\S+:\d+"/m)
+  })
+
+  it.each([
+    ['--server is needed', ['init', '--domain', 'capulet.example']],
+    ['--domain is needed', ['init', '--server', 'prosody']],
+    ['--steering: localzone takes every domain', [...PROSODY, '--steering', 'localzone']],
+    ['error at domain[0].server.address', [...PROSODY, '--server-address', 'localhost']],
+  ])('%s', async (detail, args) => {
+    const { code, out, err } = await isthmus([...args, '--stdout'])
+    expect({ code, out }).toEqual({ code: EXIT.usage, out: '' })
+    expect(err).toContain(detail)
+  })
+
+  it.each([
+    ['a server', ['init', '--server', 'sendmail', '--domain', 'capulet.example']],
+    ['a domain', ['init', '--server', 'prosody', '--domain', 'localhost']],
+    ['a yes or no', [...PROSODY, '--tcp-egress', 'perhaps']],
+    ['a way', [...PROSODY, '--steering', 'pigeon']],
+  ])('%s that is none is a usage error', async (_, args) => {
+    expect(await isthmus([...args, '--stdout'])).toMatchObject({ code: EXIT.usage, out: '' })
+  })
+})
+
+describe('init at a terminal', () => {
+  const answer = (...lines: string[]) => Readable.from(lines.map(line => `${line}\n`))
+
+  it('asks for what no flag said, and again where an answer is none', async () => {
+    const answers = answer(
+      'sendmail',
+      'prosody',
+      'localhost',
+      'capulet.example',
+      'rooms.capulet.example, upload.capulet.example',
+      '',
+      'perhaps',
+      'no',
+    )
+    const { code, out, err } = await isthmus(['init', '--stdout', '--json'], {}, answers)
+    expect(code).toBe(EXIT.ok)
+    const { config } = JSON.parse(out)
+    expect(config).toContain('also = ["rooms.capulet.example", "upload.capulet.example"]')
+    expect(config).toContain('url = "wss://capulet.example/s2s"')
+    expect(config).not.toContain('[steering]')
+    expect(err).toContain('domains that are not on WebSocket become unreachable')
+    expect(err).toContain('One of prosody, ejabberd, jabberd2, openfire, component, please.')
+    expect(err).toContain('no domain of the public network')
+    expect(err).toContain('yes or no, please.')
+  })
+
+  it('asks nothing that a flag said', async () => {
+    const flags = ['init', '--server', 'component', '--also', 'b.example', '--url', 'wss://c.example/s']
+    const { code, out, err } = await isthmus([...flags, '--stdout', '--json'], {}, answer('bot.example'))
+    expect(code).toBe(EXIT.ok)
+    expect(err).toBe('Its domain: ')
+    expect(JSON.parse(out).config).toContain('name = "bot.example"')
+  })
+
+  it('ends where nobody answers', async () => {
+    expect(await isthmus(['init'], {}, answer('prosody'))).toMatchObject({ code: EXIT.usage, out: '' })
+  })
+})

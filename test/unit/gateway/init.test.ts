@@ -1,0 +1,238 @@
+import { describe, expect, it } from 'vitest'
+import { parseConfig } from '../../../src/gateway/config/parse.ts'
+import type { ConfigFile } from '../../../src/gateway/config/schema.ts'
+import { type InitAnswers, SERVERS, type ServerName } from '../../../src/gateway/init/answers.ts'
+import { type InitFiles, initFiles } from '../../../src/gateway/init/init.ts'
+import { type Domain, parseDomain } from '../../../src/xmpp/index.ts'
+
+function name(text: string): Domain {
+  const domain = parseDomain(text)
+  if (domain === null) throw new TypeError(text)
+  return domain
+}
+
+const SECRET = 'two dozen characters, as it were'
+const base = { domain: name('capulet.example'), dnsUpstream: ['192.0.2.53:53'], componentSecret: SECRET }
+
+function files(server: ServerName, more: Partial<InitAnswers> = {}): InitFiles {
+  const init = initFiles({ ...base, server, ...more })
+  if (!init.ok) throw new Error(init.detail)
+  return init.files
+}
+
+function config(server: ServerName, more: Partial<InitAnswers> = {}): ConfigFile {
+  const parsed = parseConfig(files(server, more).config, {})
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems))
+  return parsed.file
+}
+
+function text(server: ServerName, more: Partial<InitAnswers> = {}): string {
+  return files(server, more)
+    .server.map(part => part.text)
+    .join('')
+}
+
+const openfire = { remote: [name('montague.example')] }
+
+describe('the configuration', () => {
+  it.each(SERVERS)('%s: says who answers for the domain', server => {
+    const file = config(server, server === 'openfire' ? openfire : {})
+    expect(file.domain).toEqual([
+      expect.objectContaining({
+        name: 'capulet.example',
+        also: [],
+        url: 'wss://capulet.example/s2s',
+        certificate: 'capulet.example.pem',
+        key: 'capulet.example.key',
+        host: server === 'component' ? 'component' : 'server',
+      }),
+    ])
+    expect(file.listen).toEqual([{ address: '[::]:443', client_certificates: 'request' }])
+  })
+
+  it('takes every answer', () => {
+    const file = config('prosody', {
+      also: [name('rooms.capulet.example'), name('upload.capulet.example')],
+      url: 'wss://gate.capulet.example:8443/s2s',
+      certificate: 'a "quoted" name.pem',
+      key: 'k.pem',
+      serverAddress: '127.0.0.1:5270',
+      serverListen: ['127.0.0.1:7001'],
+      serverPin: 'AB'.repeat(32),
+      dnsListen: '127.0.0.1:7002',
+      dnsUpstream: ['192.0.2.1:53', '[2001:db8::1]:53'],
+    })
+    expect(file.listen[0]?.address).toBe('[::]:8443')
+    expect(file.domain[0]).toMatchObject({
+      also: ['rooms.capulet.example', 'upload.capulet.example'],
+      url: 'wss://gate.capulet.example:8443/s2s',
+      certificate: 'a "quoted" name.pem',
+      key: 'k.pem',
+      server: {
+        address: '127.0.0.1:5270',
+        listen: ['127.0.0.1:7001'],
+        security: 'tls',
+        pin: 'ab'.repeat(32),
+      },
+    })
+    expect(file.domain[0]?.server?.ca).toBeUndefined()
+    expect(file.steering).toEqual({
+      listen: '127.0.0.1:7002',
+      upstream: ['192.0.2.1:53', '[2001:db8::1]:53'],
+      steer: 'websocket-only',
+    })
+    expect(config('prosody', { listen: ['127.0.0.1:1', '[::1]:1'] }).listen).toHaveLength(2)
+  })
+
+  it.each<[string, ServerName, Partial<InitAnswers>, string, string | undefined]>([
+    // A server that others still reach over TCP stays strict.
+    ['reaches others over TCP', 'prosody', {}, 'tls', 'websocket-only'],
+    ['does not', 'prosody', { tcpEgress: false }, 'plaintext', undefined],
+    ['does not, but asks us', 'prosody', { tcpEgress: false, steering: 'dns' }, 'plaintext', 'all'],
+    ['reaches others over TCP', 'ejabberd', { tcpEgress: true }, 'tls', 'websocket-only'],
+    ['does not', 'ejabberd', { tcpEgress: false }, 'plaintext', 'all'],
+    ['does not, and is strict', 'ejabberd', { tcpEgress: false, security: 'tls' }, 'tls', 'all'],
+    ['reaches others over TCP', 'jabberd2', {}, 'plaintext', 'websocket-only'],
+    ['reaches others over TCP', 'openfire', openfire, 'plaintext', undefined],
+  ])('a server that %s: %s %o is %s, steered %s', (_, server, more, security, steer) => {
+    const file = config(server, more)
+    expect(file.domain[0]?.server?.security).toBe(security)
+    expect(file.steering?.steer).toBe(steer)
+  })
+
+  it('a component’s secret is in both parts', () => {
+    expect(config('component').domain[0]?.component).toEqual({
+      listen: '127.0.0.1:5347',
+      secret: SECRET,
+      second: 'refuse',
+      hold: 0,
+    })
+    expect(text('component')).toBe(
+      `domain = capulet.example\nhost = 127.0.0.1\nport = 5347\nsecret = ${SECRET}\n`,
+    )
+    expect(text('component', { componentListen: 'unix:/run/c.sock' })).toContain('socket = /run/c.sock\n')
+  })
+
+  it('a secret from the environment stays there', () => {
+    const secret = '$' + '{SECRET}'
+    expect(files('component', { componentSecret: secret }).config).toContain(`secret = "${secret}"`)
+  })
+})
+
+describe('what the server needs', () => {
+  it('Prosody without TCP: its resolver answers by itself', () => {
+    const lines = text('prosody', { tcpEgress: false, serverListen: ['127.0.0.1:7001'] })
+    expect(lines).toContain('["local-zone:"] = ". redirect";')
+    // The value must not be quoted inside.
+    expect(lines).toContain('["local-data:"] = ". 3600 IN SRV 0 0 7001 localhost.";')
+    expect(lines).toContain('s2s_interfaces = { "127.0.0.1" }\ns2s_ports = { 5269 }\n')
+    expect(lines).toContain('s2s_require_encryption = false\ns2s_secure_auth = false\n')
+  })
+
+  it('Prosody with TCP: stays strict, and asks our responder', () => {
+    const lines = text('prosody', { roots: '/tmp/a "b".pem' })
+    expect(lines).toContain('ssl = { cafile = "/tmp/a \\"b\\".pem" }')
+    expect(lines).toContain('s2s_require_encryption = true\ns2s_secure_auth = true\n')
+    expect(lines).not.toContain('s2s_interfaces')
+    expect(lines).toContain('forward = { "127.0.0.1@15353" }')
+  })
+
+  it('Prosody with the module', () => {
+    const some = text('prosody', { steering: 'module', remote: [name('montague.example')] })
+    expect(some).toContain(
+      'isthmus_gateway = { "127.0.0.1", 15269 }\nisthmus_domains = { "montague.example" }\n',
+    )
+    expect(some).not.toContain('unbound')
+    const all = text('prosody', { steering: 'module', tcpEgress: false, serverListen: ['[::1]:7001'] })
+    expect(all).toContain('isthmus_gateway = { "::1", 7001 }\n')
+    expect(all).not.toContain('isthmus_domains =')
+  })
+
+  it('Prosody: what mod_limits takes by itself would be too little', () => {
+    expect(text('prosody')).toContain('s2sin = { rate = "10mb/s" }')
+  })
+
+  it('ejabberd: four places, each by itself', () => {
+    const { server } = files('ejabberd', { security: 'plaintext', dnsListen: '[::1]:7002' })
+    expect(server.map(({ file, place }) => `${file}: ${place}`)).toEqual([
+      '/etc/ejabberd/inetrc: the whole file',
+      '/etc/ejabberd/ejabberd.yml: at the top level',
+      '/etc/ejabberd/ejabberd.yml: in listen',
+      '/etc/ejabberd/ejabberd.yml: in modules',
+    ])
+    const [inetrc, top, listen, modules] = server.map(part => part.text)
+    expect(inetrc).toMatch(/^\{resolv_conf, ""\}\.$/m)
+    expect(inetrc).toContain('{nameserver, {0,0,0,0,0,0,0,1}, 7002}.\n')
+    expect(top).toMatch(/^s2s_use_starttls: false$/m)
+    expect(top).toMatch(/^s2s_max_retry_delay: 1$/m)
+    expect(listen).toBe(
+      '  -\n    port: 5269\n    ip: "127.0.0.1"\n    module: ejabberd_s2s_in\n    max_stanza_size: 524288\n',
+    )
+    expect(modules).toBe('  mod_s2s_dialback: {}\n')
+  })
+
+  it('ejabberd, strict: its roots are kept', () => {
+    const { server } = files('ejabberd')
+    expect(server[0]?.text).toContain('{nameserver, {127,0,0,1}, 15353}.')
+    expect(server[1]?.text).toMatch(/^s2s_use_starttls: required$/m)
+    expect(server[1]?.text).toMatch(/^ca_file: "\/etc\/ejabberd\/isthmus-roots\.pem"$/m)
+    expect(server[1]?.note).toContain('cat /etc/ssl/certs/ca-certificates.crt isthmus-authority/ca.pem >')
+    expect(server[2]?.text).toContain('ip: "::"')
+  })
+
+  it('jabberd2: port 53', () => {
+    expect(config('jabberd2').steering?.listen).toBe('127.0.0.1:53')
+    expect(text('jabberd2')).toBe('<!-- <out-conn-reuse/> -->\nnameserver 127.0.0.1\n')
+    expect(files('jabberd2').notes.join()).toContain('CAP_NET_BIND_SERVICE')
+  })
+
+  it('Openfire: named domains, or all; not tried', () => {
+    expect(text('openfire', openfire)).toContain('dnsutil.dnsOverride = {montague.example,127.0.0.1:15269}\n')
+    expect(text('openfire', { tcpEgress: false })).toContain('dnsutil.dnsOverride = {*,127.0.0.1:15269}\n')
+    expect(files('openfire', openfire).server[0]?.note).toContain('have not tried')
+  })
+})
+
+describe('what to know', () => {
+  it.each(SERVERS)('%s: the subdomains that need `also`', server => {
+    const notes = files(server, server === 'openfire' ? openfire : {}).notes.join()
+    for (const other of ['conference', 'rooms', 'upload', 'proxy'])
+      expect(notes).toContain(`${other}.capulet.example`)
+    expect(notes).toContain('`also`')
+  })
+
+  it('what becomes unreachable (DECISIONS 28)', () => {
+    const unreachable = 'Unreachable from now on: every domain that is not on WebSocket.'
+    expect(files('prosody', { tcpEgress: false }).notes.join()).toContain(unreachable)
+    expect(files('ejabberd', { tcpEgress: false }).notes.join()).toContain(unreachable)
+    expect(files('prosody').notes.join()).toContain('Nothing becomes unreachable')
+    const plaintext = files('prosody', { security: 'plaintext' }).notes.join()
+    expect(plaintext).toContain('servers that are not on WebSocket cannot open one')
+    expect(plaintext).toContain('--security tls keeps it open')
+  })
+})
+
+describe('answers that do not go together', () => {
+  it.each<[string, ServerName, Partial<InitAnswers>]>([
+    [
+      '--steering: localzone takes every domain: it goes with --tcp-egress no',
+      'prosody',
+      { steering: 'localzone' },
+    ],
+    ['--steering: prosody has dns, localzone, module', 'prosody', { steering: 'property' }],
+    ['--steering: nothing is steered with component', 'component', { steering: 'dns' }],
+    ['--remote: name the domains that come to the gateway', 'openfire', {}],
+    ['--remote: name the domains that come to the gateway', 'prosody', { steering: 'module' }],
+    ['--remote: domains are listed for module and property only', 'prosody', openfire],
+    ['--security: only plaintext is known to work with jabberd2', 'jabberd2', { security: 'tls' }],
+    ['--security: plaintext has no use', 'prosody', { security: 'plaintext', serverCa: 'a.pem' }],
+    ['--server-pin: one of', 'prosody', { serverPin: '0'.repeat(64), serverCa: 'a.pem' }],
+    ['isthmus.toml: error at domain[0].url', 'prosody', { url: 'https://capulet.example' }],
+    ['isthmus.toml: error at listen[0].address', 'prosody', { listen: ['localhost:1'] }],
+    ['isthmus.toml: error at steering.upstream', 'prosody', { dnsUpstream: [] }],
+    ['isthmus.toml: error at domain[0].component.secret', 'component', { componentSecret: '' }],
+  ])('%s', (detail, server, more) => {
+    const init = initFiles({ ...base, server, ...more })
+    expect(init.ok ? '' : init.detail).toContain(detail)
+  })
+})
