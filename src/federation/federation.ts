@@ -6,12 +6,11 @@ import { createTlsContext } from '../transport/index.ts'
 import { type Domain, parseDomain, type Stanza } from '../xmpp/index.ts'
 import type { AccountSnapshot } from './account.ts'
 import { type CheckReport, type Stage, type WalkDeps, walk } from './check.ts'
+import { closeInOrder } from './closing.ts'
 import { createConnect, type StartInitiating } from './dial.ts'
-import { within } from './drain.ts'
-import { type Host, type HostContext, isStreamHost, type StreamHost } from './host.ts'
+import type { Host, HostContext, StreamHost } from './host.ts'
 import { Inbound } from './inbound.ts'
 import type { DomainSettings, Settings } from './options.ts'
-import { STOPPING } from './reasons.ts'
 import { Router } from './router.ts'
 
 export interface FederationDeps {
@@ -114,40 +113,12 @@ export class FederationCore {
     this.#contexts.set(owner, createTlsContext({ identity: pem, ca: this.#deps.settings.ca }))
   }
 
-  /**
-   * End everything in an order that loses nothing: streams that bring stanzas, then hosts in this process, then streams
-   * that take stanzas: first those to servers of ours, as what they leave in doubt is told to peers.
-   * What does not end in its share of the budget is ended by force.
-   */
-  async close(deadlineMs: number): Promise<void> {
+  /** See closeInOrder. */
+  close(deadlineMs: number): Promise<void> {
     const { clock, settings } = this.#deps
-    const untilMs = clock.monotonicMs() + deadlineMs
-    const left = (share: number) => Math.max(0, (untilMs - clock.monotonicMs()) * share)
-    const staggerMs = Math.min(settings.limits.drainStaggerMs, deadlineMs * STAGGER_SHARE)
-    const router = this.#router
-    const { pool, legs } = router
-    const all = [...this.#hosts().keys()]
-    const streamHosts = all.filter(isStreamHost)
-    const during = (ms: number, ...work: readonly Promise<unknown>[]) => within(Promise.all(work), ms, clock)
-
-    pool.stopDialling()
-    const inboundMs = left(INBOUND_SHARE)
-    const ends = streamHosts.map(host => during(inboundMs, host.endInbound(staggerMs, inboundMs)))
-    await Promise.all([this.#inbound.end(staggerMs, inboundMs), ...ends])
-    await during(left(SETTLE_SHARE), router.settled(), pool.drained(), legs.drained())
-    // What no stream takes goes back while there is somebody to take it.
-    pool.bounceWaiting(STOPPING)
-    await during(left(SETTLE_SHARE), router.settled(), legs.drained())
-    legs.stopDialling()
-    legs.bounceWaiting(STOPPING)
-    await during(left(SETTLE_SHARE), router.settled())
-    router.stopDelivering()
-    const stop = (hosts: readonly (Host | StreamHost)[], ms: number) =>
-      during(ms, ...hosts.map(host => host.stop(ms)))
-    const inProcess = all.filter(host => !isStreamHost(host))
-    await stop(inProcess, left(HOSTS_SHARE))
-    await legs.end(STOPPING, staggerMs, left(LEGS_SHARE))
-    await Promise.all([pool.end(STOPPING, staggerMs, left(1)), stop(streamHosts, left(1))])
+    const hosts = [...this.#hosts().keys()]
+    const closing = { router: this.#router, inbound: this.#inbound, hosts, limits: settings.limits, clock }
+    return closeInOrder(closing, deadlineMs)
   }
 
   #hosts(): Map<Host | StreamHost, Set<Domain>> {
@@ -186,10 +157,3 @@ export class FederationCore {
     return context
   }
 }
-
-// Shares of what is left of the budget: peers and hosts that answer need milliseconds, those that do not get these.
-const INBOUND_SHARE = 0.4
-const SETTLE_SHARE = 0.2
-const HOSTS_SHARE = 0.4
-const LEGS_SHARE = 0.5
-const STAGGER_SHARE = 0.1

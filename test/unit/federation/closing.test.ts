@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { Observer } from '../../../src/base/index.ts'
+import { defaultLimits, Observer } from '../../../src/base/index.ts'
 import { systemClock, systemRandom } from '../../../src/base/system.ts'
+import { closeInOrder } from '../../../src/federation/closing.ts'
+import { Inbound } from '../../../src/federation/inbound.ts'
 import {
   FederationCore,
   type Host,
@@ -8,8 +10,9 @@ import {
   readOptions,
   type StreamHost,
 } from '../../../src/federation/index.ts'
+import { Router } from '../../../src/federation/router.ts'
 import type { EstablishedSession, SessionHandler } from '../../../src/session/index.ts'
-import { type Failure, message, type Stanza } from '../../../src/xmpp/index.ts'
+import { type Domain, type Failure, message, type Stanza } from '../../../src/xmpp/index.ts'
 import { testAuthority } from '../../kit/authority.ts'
 import { CAPULET, domain, MONTAGUE, numbered, numbers, ScriptedNetwork } from '../../kit/scripted-network.ts'
 
@@ -129,6 +132,33 @@ function serve(): ReturnType<ScriptedNetwork['last']['succeed']> {
   return session
 }
 
+/** A router of its own, with a network that the test writes, closed after `before`. */
+function closingRouter(network: ScriptedNetwork, before: (router: Router) => void) {
+  const hosts = [server, rooms]
+  const limits = defaultLimits
+  const clock = systemClock
+  const router = new Router({
+    hosts: new Map<Domain, Host | StreamHost>([
+      [CAPULET, server],
+      [ROOMS, rooms],
+    ]),
+    connect: network.connect,
+    observer: new Observer(),
+    limits,
+    clock,
+    random: systemRandom,
+    schedule: setImmediate,
+  })
+  before(router)
+  const inbound = new Inbound({ router, limits, clock })
+  return { router, closed: closeInOrder({ router, inbound, hosts, limits, clock }, 2_000) }
+}
+
+/** What could happen without anybody's help has happened. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise(resolve => setImmediate(resolve))
+}
+
 async function until(isTrue: () => boolean): Promise<void> {
   while (!isTrue()) await new Promise(resolve => setImmediate(resolve))
 }
@@ -186,12 +216,43 @@ describe('closing', () => {
       server.context?.send(message({ from: CAPULET, to: MONTAGUE, id, type: 'chat', body: 'x' }))
     expect(server.network.dials).toEqual([])
     const closed = core.close(5_000)
-    await until(() => server.network.dials.length === 1)
+    await until(() => log.includes('nothing more from the server'))
+    await turns()
     expect(server.network.last.pair).toEqual({ local: MONTAGUE, remote: CAPULET })
     const session = serve()
     await closed
     expect(session.sent.map(({ id, type }) => `${id} ${type}`)).toEqual(['1 error', '2 error', '3 error'])
     expect(core.account()).toMatchObject({ accepted: 6, bounced: 3, delivered: 3, held: 0 })
+  })
+
+  it('returns what waited for a peer that reads no more, too', async () => {
+    const network = new ScriptedNetwork()
+    const { router, closed } = closingRouter(network, router => {
+      const send = (id: string) =>
+        router.send(message({ from: CAPULET, to: MONTAGUE, id, type: 'chat', body: 'x' }))
+      send('1')
+      network.last.succeed({ room: 1 })
+      send('2')
+      send('3')
+    })
+    await until(() => server.network.dials.length === 1)
+    await turns()
+    const session = serve()
+    await until(() => network.sessions[0]?.endedWith !== undefined)
+    network.sessions[0]?.close()
+    await closed
+    expect(session.sent.map(({ id, type }) => `${id} ${type}`)).toEqual(['2 error', '3 error'])
+    expect(router.account()).toMatchObject({ accepted: 5, bounced: 2, delivered: 3, held: 0 })
+  })
+
+  it('tells a host in this process what the server has not taken, and why', async () => {
+    rooms.context?.send(message({ from: ROOMS, to: CAPULET, id: '1', type: 'chat', body: 'x' }))
+    await core.close(400)
+    expect(rooms.delivered).toMatchObject([{ id: '1', type: 'error' }])
+    expect(JSON.stringify(rooms.delivered[0]?.element())).toContain(
+      'capulet.example: this server is stopping',
+    )
+    expect(core.account()).toMatchObject({ accepted: 1, bounced: 1, held: 0 })
   })
 
   it('takes what the server still sends while its streams end', async () => {

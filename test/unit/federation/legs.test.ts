@@ -177,6 +177,27 @@ describe('a server that is away', () => {
     expect(numbers(peer.sent)).toEqual([1, 2])
   })
 
+  it.each<[string, () => void]>([
+    [
+      'took a stream',
+      () => {
+        server.last.succeed().die(CUT)
+        router.receive(incoming(2))
+        clock.advance(defaultLimits.legRetryMinMs)
+      },
+    ],
+    ['came to us', () => router.peerIsUp({ local: MONTAGUE, remote: CAPULET })],
+  ])('is waited for again once it %s', (_, comesBack) => {
+    router.receive(incoming(1))
+    server.last.fail(REFUSED)
+    clock.advance(defaultLimits.legAbsentMs)
+    comesBack()
+    const { held } = router.account()
+    expect(held).toBeGreaterThan(0)
+    server.last.fail(REFUSED)
+    expect(router.account()).toMatchObject({ bounced: 0, held })
+  })
+
   it('is dialled at once when it comes to us', () => {
     router.receive(incoming(1))
     server.last.fail(REFUSED)
@@ -218,14 +239,14 @@ describe('errors for a server', () => {
     const count = defaultLimits.queueStanzas
     for (let number = 0; number < count; number++) router.send(chat(number, CAPULET, MONTAGUE))
     expect(router.send(chat(count, CAPULET, ROOMS))).toBeUndefined()
-    network.last.fail(REFUSED)
     for (let number = 0; number < 5; number++) router.receive(incoming(number, { type: 'error' }))
+    network.last.fail(REFUSED)
     expect(router.account()).toMatchObject({ bounced: count })
     const slowed = router.send(chat(count + 1, CAPULET, MONTAGUE))
     expect(slowed).toBeInstanceOf(Promise)
     session.drain()
     await slowed
-    expect(session.sent.filter(({ type }) => type === 'error')).toHaveLength(count)
+    expect(session.sent.filter(({ type }) => type === 'error')).toHaveLength(5 + count)
   })
 })
 
@@ -261,33 +282,32 @@ describe('who answers does not wait for one who waits for that answer', () => {
     reads.drain()
   }
 
-  function both(count: number, room = 1) {
+  function both(ofServer: number, ofPeer: number, room = 1) {
     router.receive(incoming(1))
     router.send(numbered(1))
     const leg = dialOf('montague.example capulet.example').succeed({ room: 1 })
     const out = network.last.succeed({ room })
     const done = Promise.all([
-      writesFirst(count, number => router.receive(incoming(number)), out),
-      writesFirst(count, number => router.send(numbered(number)), leg),
+      writesFirst(ofPeer, number => router.receive(incoming(number)), out),
+      writesFirst(ofServer, number => router.send(numbered(number)), leg),
     ])
     return { leg, out, done }
   }
 
   it.each([
-    ['at once', 1],
-    ['and one has waited before the other has to', 100],
-  ])('a server and a peer that read nothing while they write: %s', async (_, room) => {
-    const count = 700
-    const { leg, out, done } = both(count, room)
+    ['at once', 700, 700, 1],
+    ['and the peer has waited before the server has to', 1_200, 300, 100],
+  ])('a server and a peer that read nothing while they write: %s', async (_, ofServer, ofPeer, room) => {
+    const { leg, out, done } = both(ofServer, ofPeer, room)
     await done
-    const all = Array.from({ length: count }, (_, index) => index + 1)
-    expect(numbers(leg.sent)).toEqual(all)
-    expect(numbers(out.sent)).toEqual(all)
-    expect(router.account()).toMatchObject({ accepted: 2 * count, bounced: 0, dropped: 0 })
+    const upTo = (count: number) => Array.from({ length: count }, (_, index) => index + 1)
+    expect(numbers(leg.sent)).toEqual(upTo(ofPeer))
+    expect(numbers(out.sent)).toEqual(upTo(ofServer))
+    expect(router.account()).toMatchObject({ accepted: ofServer + ofPeer, bounced: 0, dropped: 0 })
   })
 
   it('but not beyond what the queues hold: nothing is refused, and both wait', async () => {
-    const { leg, out } = both(5_000)
+    const { leg, out } = both(5_000, 5_000)
     await flush()
     const { accepted } = router.account()
     expect(accepted).toBeGreaterThan(defaultLimits.queueStanzas)
