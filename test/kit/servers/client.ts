@@ -84,6 +84,8 @@ export class Client {
   readonly #ended: Promise<void>
   readonly #asked = new Map<number, (answer: Answer) => void>()
   readonly #waiting = new Set<() => void>()
+  /** of each burst: number to how often it came */
+  readonly #numbers = new Map<string, Map<number, number>>()
   #next = 1
   #words = ''
   #how: readonly [command: string, values: Values] | undefined
@@ -248,24 +250,21 @@ export class Client {
     )
   }
 
-  /** Waits until all of the burst are there, or the deadline; then says what came. */
+  /** Waits until all of the burst are there, or the deadline; then says what came. More may come: `collected` later. */
   async collect(label: string, count: number, deadlineMs = DEADLINE_MS): Promise<Collected> {
-    const complete = () => (this.collected(label, count).missing.length === 0 ? true : undefined)
+    const complete = () => ((this.#numbers.get(label)?.size ?? 0) >= count ? true : undefined)
     await this.#wait(complete, deadlineMs, () => []).catch(() => {})
     return this.collected(label, count)
   }
 
   /** What has come of a burst so far. */
   collected(label: string, count: number): Collected {
-    const numbers = this.messages.flatMap(({ body, type }) => {
-      const [, name, number] = /^(.*) (\d+)$/s.exec(body) ?? []
-      return name === label && type !== 'error' ? [Number(number)] : []
-    })
-    const seen = new Set(numbers)
+    const times = this.#numbers.get(label) ?? new Map<number, number>()
+    const numbers = this.messages.flatMap(message => numberOf(message, label) ?? [])
     return {
       numbers,
-      missing: Array.from({ length: count }, (_, index) => index + 1).filter(number => !seen.has(number)),
-      duplicates: numbers.filter((number, index) => numbers.indexOf(number) !== index),
+      missing: Array.from({ length: count }, (_, index) => index + 1).filter(number => !times.has(number)),
+      duplicates: [...times].flatMap(([number, often]) => (often > 1 ? [number] : [])),
       isInOrder: numbers.every((number, index) => index === 0 || number > (numbers[index - 1] ?? 0)),
     }
   }
@@ -326,11 +325,27 @@ export class Client {
   #hear(line: string): void {
     const said = JSON.parse(line)
     if ('answer' in said) this.#asked.get(said.answer)?.(said)
-    if (said.event === 'message') this.messages.push(said)
+    if (said.event === 'message') this.#take(said)
     if (said.event === 'presence') this.presences.push(said)
     if (said.event === 'disconnected') this.disconnects++
     for (const look of this.#waiting) look()
   }
+
+  #take(message: Message): void {
+    this.messages.push(message)
+    const [label] = /^.*(?= \d+$)/s.exec(message.body) ?? []
+    const number = label === undefined ? undefined : numberOf(message, label)
+    if (label === undefined || number === undefined) return
+    const times = this.#numbers.get(label) ?? new Map<number, number>()
+    this.#numbers.set(label, times.set(number, (times.get(number) ?? 0) + 1))
+  }
+}
+
+/** Which one of a burst this is. */
+function numberOf({ body, type }: Message, label: string): number | undefined {
+  const isOne = type !== 'error' && body.startsWith(`${label} `)
+  const rest = body.slice(label.length + 1)
+  return isOne && /^\d+$/.test(rest) ? Number(rest) : undefined
 }
 
 type Values = Readonly<Record<string, unknown>>

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import {
   fragmentOf,
   ownFolder,
@@ -25,6 +26,11 @@ export interface ProsodyOptions extends ServerOptions {
   readonly hosts?: string
 }
 
+/** Prosody 13 as `npm run setup:servers` unpacks it. */
+export const PROSODY_13 = fileURLToPath(
+  new URL('../../../.servers/prosody-13/usr/bin/prosody', import.meta.url),
+)
+
 /** Prosody with a domain and its rooms. Its s2s is as Prosody's defaults have it; the fragment says what differs. */
 export async function startProsody(options: ProsodyOptions): Promise<Server> {
   const { folder, domain, users = [], certificate, program = 'prosody' } = options
@@ -47,9 +53,11 @@ export async function startProsody(options: ProsodyOptions): Promise<Server> {
 }
 
 function configuration(options: ProsodyOptions, ports: Ports): string {
-  const { folder, domain, modules = [], hosts = '', debug = false } = options
+  const { folder, domain, users = [], modules = [], hosts = '', debug = false } = options
   const here = (name: string) => JSON.stringify(join(folder, name))
   const enabled = [...STOCK_MODULES, ...modules].map(name => JSON.stringify(name)).join('; ')
+  // Else each client is held to 10 kB/s. What servers may send is the fragment's affair.
+  const unlimited = users.map(user => JSON.stringify(`${user}@${domain}`)).join('; ')
   return `
 run_as_root = ${process.getuid?.() === 0}
 pidfile = ${here('prosody.pid')}
@@ -64,9 +72,10 @@ http_ports = { ${ports.http} }
 https_ports = { }
 c2s_direct_tls_ports = { }
 s2s_direct_tls_ports = { }
-component_ports = { }
+component_ports = { ${ports.component} }
 c2s_require_encryption = false
 allow_unencrypted_plain_auth = true
+unlimited_jids = { ${unlimited} }
 modules_enabled = { ${enabled} }
 
 ${fragmentOf(options, ports)}

@@ -27,6 +27,8 @@ export interface Ports {
   readonly s2s: number
   /** WebSocket and BOSH, where the modules for it are loaded */
   readonly http: number
+  /** XEP-0114, where the fragment or `hosts` has something for it */
+  readonly component: number
 }
 
 /** A server of its own on loopback. */
@@ -56,8 +58,8 @@ export function passwordOf(user: string): string {
 }
 
 export async function serverPorts(): Promise<Ports> {
-  const [c2s = 0, s2s = 0, http = 0] = await takePorts(3)
-  return { c2s, s2s, http }
+  const [c2s = 0, s2s = 0, http = 0, component = 0] = await takePorts(4)
+  return { c2s, s2s, http, component }
 }
 
 export function fragmentOf({ fragment = '' }: ServerOptions, ports: Ports): string {
