@@ -181,11 +181,24 @@ export const LIMITS = {
   pathSignatureChecks: limit('count', 200, 'bounds hostile path building'),
   nameConstraintChecks: limit('count', 250_000, 'names times subtrees of one path; Go’s figure'),
   rememberedAuthorities: limit('count', 100, 'intermediates of proven paths: the network uses a few dozen'),
+  legAuthorityMs: limit('ms', 315_360_000_000, 'our own authority towards a local server: ten years'),
+  legCertificateMs: limit('ms', 604_800_000, 'what it certifies: a week, as there is no revocation'),
+  legRenewMs: limit('ms', 172_800_000, 'two days of that left: a new one'),
+  legBackdateMs: limit('ms', 3_600_000, 'a local server’s clock may be this far behind ours'),
+  legCertificates: limit(
+    'count',
+    1_000,
+    'remote domains whose certificate is kept; least recently used goes',
+  ),
 
   // -- steering: the DNS responder for a local server
   steeringTtlMs: limit('ms', 60_000, 'of our answers: a server asks again this long after something changed'),
   steeringDecisionMs: limit('ms', 3_000, 'then the question is forwarded; resolvers give up after 5 to 10 s'),
-  steeringQueries: limit('count', 256, 'that wait for a decision or an upstream; a socket each'),
+  steeringQueries: limit(
+    'count',
+    256,
+    'that wait for a decision, and as many for an upstream: a socket each',
+  ),
   steeringQueryBytes: limit('bytes', 4 * KIB, 'a question with every usual option fits in 512'),
   steeringForwardMs: limit('ms', 5_000, 'all upstreams together, then SERVFAIL'),
   steeringStaggerMs: limit(

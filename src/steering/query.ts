@@ -57,7 +57,7 @@ function readQuestion(message: Buffer): { readonly end: number; readonly asked: 
     const { questions } = decode(Buffer.concat([ONE_QUESTION, message.subarray(HEAD_BYTES)]))
     const end = decode.bytes
     const [question] = questions ?? []
-    if (question === undefined) return null
+    if (question === undefined || isCompressed(message, end)) return null
     // Text is not all that a label may hold: a dot inside, or bytes that are no UTF-8. What does not come out as it went in
     // is another name than its text says.
     const again = encode({ questions: [question] }).subarray(HEAD_BYTES)
@@ -68,6 +68,18 @@ function readQuestion(message: Buffer): { readonly end: number; readonly asked: 
   }
 }
 
+/** Nothing stands before the first name that it could point to, but the head, where we change the id. */
+function isCompressed(message: Buffer, end: number): boolean {
+  let at = HEAD_BYTES
+  for (let size = message[at] ?? 0; size > 0; size = message[at] ?? 0) {
+    if (size > LABEL_BYTES) return true
+    at += 1 + size
+  }
+  return at + 1 + TYPE_AND_CLASS_BYTES !== end
+}
+
+const LABEL_BYTES = 63
+const TYPE_AND_CLASS_BYTES = 4
 const ONE_QUESTION = Buffer.from([0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0])
 
 /** The OPT record, where it comes first, as all send it: root, type, class, TTL. */

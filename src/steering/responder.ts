@@ -1,4 +1,6 @@
+import { setMaxListeners } from 'node:events'
 import type { Clock, Limits, Observer, Random } from '../base/index.ts'
+import type { Domain } from '../xmpp/index.ts'
 import { type AnswerFacts, planFor, steeredAnswer } from './answer.ts'
 import { askTcp, askUdp } from './ask.ts'
 import { type Decide, Decisions } from './decisions.ts'
@@ -25,10 +27,15 @@ export class Responder {
   readonly #decisions: Decisions
   readonly #reports: Reports
   readonly #closing = new AbortController()
-  #waiting = 0
+  /** questions that wait for a decision */
+  #deciding = 0
+  /** questions that wait for an upstream */
+  #forwarding = 0
 
   constructor(options: ResponderOptions) {
     this.#options = options
+    // One for each question that is forwarded.
+    setMaxListeners(options.limits.steeringQueries, this.#closing.signal)
     this.#facts = { port: options.target.port, ttlMs: options.limits.steeringTtlMs }
     this.#decisions = new Decisions(options)
     this.#reports = new Reports(options.limits.steeringReportMs, options.clock)
@@ -42,15 +49,12 @@ export class Responder {
     const { query } = read
     const plan = planFor(query, via, this.#facts)
     if (plan.kind === 'answer') return plan.message
-    if (this.#waiting >= limits.steeringQueries) return this.#refuse(query, via)
-    this.#waiting += 1
-    try {
-      if (plan.kind === 'decide' && (await this.#decisions.about(plan.domain)))
-        return steeredAnswer(query, plan.service, via, this.#facts)
-      return await this.#forward(query, via)
-    } finally {
-      this.#waiting -= 1
+    if (plan.kind === 'decide') {
+      const decision = await this.#decide(plan.domain)
+      if (decision === 'refused') return this.#refuse(query, via)
+      if (decision === 'steered') return steeredAnswer(query, plan.service, via, this.#facts)
     }
+    return this.#forward(query, via)
   }
 
   /** What waits for an upstream gets no answer any more. */
@@ -58,12 +62,24 @@ export class Responder {
     this.#closing.abort()
   }
 
+  /** Counted apart from what is forwarded: upstreams that are down must not keep steered domains from us. */
+  async #decide(domain: Domain): Promise<'steered' | 'forwarded' | 'refused'> {
+    if (this.#deciding >= this.#options.limits.steeringQueries) return 'refused'
+    this.#deciding += 1
+    const steered = await this.#decisions.about(domain)
+    this.#deciding -= 1
+    return steered ? 'steered' : 'forwarded'
+  }
+
   async #forward(query: Query, via: Via): Promise<Buffer | null> {
     const { signal } = this.#closing
+    if (this.#forwarding >= this.#options.limits.steeringQueries) return this.#refuse(query, via)
+    this.#forwarding += 1
     // A question that came over TCP has an answer that is too large for UDP.
     const forwarded = await forward(query, via === 'tcp' ? askTcp : askUdp, this.#options, signal)
-    if (!forwarded.ok && signal.aborted) return null
+    this.#forwarding -= 1
     if (forwarded.ok) return forwarded.message
+    if (signal.aborted) return null
     this.#report(forwarded)
     return answerTo(query, via, { rcode: RCODE.serverFailure })
   }

@@ -62,7 +62,6 @@ describe('a query', () => {
     ['bytes that are no text', raw([2, 0xff, 0xfe, 1, 0x63, 0, ...SRV_IN])],
     ['another class', raw([1, 0x61, 0, 0, 33, 0, 3])],
     ['an unknown class', raw([1, 0x61, 0, 0, 33, 0x12, 0x34])],
-    ['a name that points into the head', raw([1, 0x61, 0xc0, 7, ...SRV_IN])],
   ])('is nothing that we could know: %s', (_, message) => {
     const result = read(message)
     expect(result.ok && result.query.asked).toBeNull()
@@ -98,6 +97,7 @@ describe('no query', () => {
     ['a label that is cut', raw([9, 0x61])],
     ['a name in a circle', raw([0xc0, 12, ...SRV_IN])],
     ['a name that points ahead', raw([0xc0, 16, 0, 33, 0, 1, 0])],
+    ['a name that points into the head', raw([1, 0x61, 0xc0, 7, ...SRV_IN])],
     ['a label of a kind that is gone', raw([0x41, 0, ...SRV_IN])],
     [
       'a name above 255 octets',
