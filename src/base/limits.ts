@@ -188,7 +188,7 @@ export const LIMITS = {
   legCertificates: limit(
     'count',
     1_000,
-    'remote domains whose certificate is kept; least recently used goes',
+    'remote domains whose certificate is kept, 40 KiB each; least recently used goes',
   ),
 
   // -- steering: the DNS responder for a local server

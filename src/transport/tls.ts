@@ -15,6 +15,8 @@ export interface TlsContextOptions {
   readonly identity: { readonly certificate: string; readonly key: string } | null
   /** PEM, trusted beside Node's bundled roots */
   readonly ca: readonly string[]
+  /** 'none': `ca` alone is trusted; default 'bundled' */
+  readonly roots?: 'bundled' | 'none'
 }
 
 /**
@@ -26,11 +28,15 @@ export function createTlsContext(options: TlsContextOptions): SecureContext {
 }
 
 /** The same for those who must give Node the settings rather than a context. */
-export function tlsContextSettings({ identity, ca }: TlsContextOptions): SecureContextOptions {
+export function tlsContextSettings({
+  identity,
+  ca,
+  roots = 'bundled',
+}: TlsContextOptions): SecureContextOptions {
   return {
     ...(identity === null ? {} : { cert: identity.certificate, key: identity.key }),
     // Without roots of our own the default store serves: cheaper, and no names go into a CertificateRequest.
-    ...(ca.length === 0 ? {} : { ca: [...rootCertificates, ...ca] }),
+    ...(roots === 'none' ? { ca: [...ca] } : ca.length === 0 ? {} : { ca: [...rootCertificates, ...ca] }),
     minVersion: 'TLSv1.2', // WS-66
     ciphers: CIPHERS,
     honorCipherOrder: true,
