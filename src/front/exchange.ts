@@ -47,6 +47,7 @@ export class Exchange {
   #answered = false
   /** it has its end, good or bad; what else comes is its echo */
   #settled = false
+  #over = false
 
   constructor(task: ExchangeTask) {
     this.#task = task
@@ -64,7 +65,7 @@ export class Exchange {
     // Else the library would have sent the head before it lets go of the request.
     delete request.headers.expect
     passRequestHeaders(request.headers, { address, host: request.headers.host ?? '' })
-    response.once('close', () => this.#onClosed())
+    response.once('close', () => this.leave())
     const proxy = createProxyServer()
     proxy.on('proxyReq', outgoing => this.#onOutgoing(outgoing))
     proxy.on('proxyRes', answer => this.#onAnswer(answer))
@@ -205,8 +206,10 @@ export class Exchange {
     this.#watch.deadline(limits.closeMs, end)
   }
 
-  /** The answer is out, or the client has left. */
-  #onClosed(): void {
+  /** The answer is out, or the client has left. Idempotent. */
+  leave(): void {
+    if (this.#over) return
+    this.#over = true
     const { request, limits, onOver } = this.#task
     this.abandon()
     onOver()

@@ -144,8 +144,11 @@ export class Listener {
     }
     const key = keyOf(socket)
     const { place } = admitted
-    this.#connections.set(key, { place, socket, exchanges: new Set() })
+    const exchanges = new Set<Exchange>()
+    this.#connections.set(key, { place, socket, exchanges })
     socket.once('close', () => {
+      // Node does not tell answers that wait for their turn.
+      for (const exchange of exchanges) exchange.leave()
       this.#connections.delete(key)
       place.leave()
     })
