@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { getServers } from 'node:dns'
 import { renameSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import type { Command } from 'commander'
 import {
   type InitAnswers,
@@ -25,6 +26,7 @@ interface InitOptions extends Omit<KnownAnswers, 'tcpEgress' | 'dnsUpstream' | '
   readonly dnsUpstream?: readonly string[]
   readonly componentSecret?: string
   readonly output: string
+  readonly serverFiles?: string
   readonly force?: true
   readonly stdout?: true
   readonly json?: true
@@ -59,7 +61,8 @@ export const addInit: AddCommand = (program, io, end) => {
     .option('--component-listen <address>', 'where the component connects: ADDRESS:PORT or unix:PATH')
     .option('--component-secret <secret>', 'shared with the component (default: a random one)')
     .option('--output <file>', 'the configuration', 'isthmus.toml')
-    .option('--force', 'overwrite it')
+    .option('--server-files <directory>', 'write the whole files that the server needs there too')
+    .option('--force', 'overwrite what is there')
     .option('--stdout', 'print the configuration too, and write nothing')
     .option('--json', 'print one JSON object')
     .action(async (options: InitOptions) => end(await initialise(options, io)))
@@ -98,13 +101,13 @@ async function initialise(options: InitOptions, io: Io): Promise<ExitCode> {
   const init = initFiles(answers)
   if (!init.ok) return usage(io, init.detail.trimEnd())
   const { files } = init
-  if (options.stdout !== true) {
-    const failure = write(options, files.config)
+  for (const file of options.stdout ? [] : toWrite(files, options)) {
+    const failure = write(file, options.force === true)
     if (failure !== null) {
-      io.err.write(`isthmus: ${printable(`${options.output}: ${failure}`)}\n`)
+      io.err.write(`isthmus: ${printable(`${file.path}: ${failure}`)}\n`)
       return EXIT.failed
     }
-    io.err.write(`wrote ${printable(options.output)}\n`)
+    io.err.write(`wrote ${printable(file.path)}\n`)
   }
   io.out.write(options.json ? `${JSON.stringify(files)}\n` : asText(files, options, io))
   return EXIT.ok
@@ -117,7 +120,15 @@ function usage(io: Io, detail: string): ExitCode {
 
 /** A text says what is missing. */
 async function answersOf(options: InitOptions, io: Io): Promise<InitAnswers | string> {
-  const { tcpEgress, output: _output, force: _force, stdout: _stdout, json: _json, ...rest } = options
+  const {
+    tcpEgress,
+    output: _output,
+    force: _force,
+    stdout: _stdout,
+    json: _json,
+    serverFiles: _files,
+    ...rest
+  } = options
   const known: KnownAnswers = {
     ...rest,
     ...(tcpEgress === undefined ? {} : { tcpEgress: tcpEgress === 'yes' }),
@@ -141,16 +152,32 @@ function withPort(server: string): string {
   return server.includes(':') ? `[${server}]:53` : `${server}:53`
 }
 
-function write({ output, force }: InitOptions, config: string): string | null {
-  // It may hold a secret.
-  const mode = 0o600
+interface NewFile {
+  readonly path: string
+  readonly text: string
+  readonly mode: number
+}
+
+function toWrite({ config, server }: InitFiles, { output, serverFiles }: InitOptions): NewFile[] {
+  const whole = serverFiles === undefined ? [] : server.filter(part => part.whole)
+  return [
+    // It may hold a secret.
+    { path: output, text: config, mode: 0o600 },
+    ...whole.map(({ file, text }) => ({
+      path: join(serverFiles ?? '', basename(file)),
+      text,
+      mode: 0o644,
+    })),
+  ]
+}
+
+/** What kept it from being written; null: nothing did. */
+function write({ path, text, mode }: NewFile, force: boolean): string | null {
   try {
-    if (force !== true) {
-      writeFileSync(output, config, { mode, flag: 'wx' })
-      return null
-    }
-    writeFileSync(`${output}.new`, config, { mode })
-    renameSync(`${output}.new`, output)
+    if (force) {
+      writeFileSync(`${path}.new`, text, { mode })
+      renameSync(`${path}.new`, path)
+    } else writeFileSync(path, text, { mode, flag: 'wx' })
     return null
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST')

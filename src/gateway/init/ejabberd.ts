@@ -2,37 +2,55 @@ import { AUTHORITY_CERTIFICATE, AUTHORITY_DIRECTORY } from '../config/server-sch
 import { type InitPlan, SYSTEM_ROOTS } from './answers.ts'
 import { address, quoted, type ServerPart } from './part.ts'
 
-/** What ejabberd needs: its resolver, and four places of its configuration. */
+const OWN_FILE = '/etc/ejabberd/isthmus.yml'
+const MAIN_FILE = '/etc/ejabberd/ejabberd.yml'
+
+/** What ejabberd needs: its resolver, and a file that its configuration includes. */
 export function ejabberdParts(plan: InitPlan): ServerPart[] {
-  const strict = plan.security === 'tls'
-  const part = (place: string, note: string, ...lines: string[]): ServerPart => ({
-    file: '/etc/ejabberd/ejabberd.yml',
-    place,
-    text: lines.map(line => `${line}\n`).join(''),
-    note,
-  })
-  const { host, port } = address(plan.serverAddress)
+  const { port } = address(plan.serverAddress)
+  const twice = [
+    's2s_use_starttls, s2s_max_retry_delay and ca_file',
+    `the entry for ejabberd_s2s_in on port ${port} in listen`,
+    ...(plan.security === 'tls' ? [] : ['mod_s2s_dialback in modules']),
+  ]
   return [
     resolver(plan),
-    part(
-      'at the top level',
-      strict
-        ? `Start the gateway once, then: cat ${SYSTEM_ROOTS} ${AUTHORITY_DIRECTORY}/${AUTHORITY_CERTIFICATE} > ${plan.roots}`
-        : 'It replaces the line s2s_use_starttls that is there.',
-      ...(strict ? strictLines(plan) : PLAINTEXT),
-      '# One failure would otherwise be answered from memory for up to five minutes.',
-      's2s_max_retry_delay: 1',
-    ),
-    part(
-      'in listen',
-      `It replaces the entry for ejabberd_s2s_in on port ${port}.`,
-      '  -',
-      `    port: ${port}`,
-      `    ip: ${quoted(strict ? '::' : host)}`,
-      '    module: ejabberd_s2s_in',
-      '    max_stanza_size: 524288',
-    ),
-    ...(strict ? [] : [part('in modules', 'The stock file has it already.', '  mod_s2s_dialback: {}')]),
+    {
+      file: OWN_FILE,
+      place: 'a file of its own',
+      whole: true,
+      text: `${included(plan).join('\n')}\n`,
+      note:
+        plan.security === 'tls'
+          ? `Start the gateway once, then: cat ${SYSTEM_ROOTS} ${AUTHORITY_DIRECTORY}/${AUTHORITY_CERTIFICATE} > ${plan.roots}`
+          : '',
+    },
+    {
+      file: MAIN_FILE,
+      place: 'at the top level',
+      whole: false,
+      text: `include_config_file:\n  - ${OWN_FILE}\n`,
+      note: `Nothing may stand in both files, so take out of this one, where it is there: ${twice.join('; ')}.`,
+    },
+  ]
+}
+
+// Lists and modules of an included file come beside those of the file that includes it.
+function included(plan: InitPlan): string[] {
+  const strict = plan.security === 'tls'
+  const { host, port } = address(plan.serverAddress)
+  return [
+    `# ejabberd beside Isthmus, which federates ${plan.domain} over WebSocket.`,
+    ...(strict ? strictLines(plan) : PLAINTEXT),
+    '# One failure would otherwise be answered from memory for up to five minutes.',
+    's2s_max_retry_delay: 1',
+    'listen:',
+    '  -',
+    `    port: ${port}`,
+    `    ip: ${quoted(strict ? '::' : host)}`,
+    '    module: ejabberd_s2s_in',
+    '    max_stanza_size: 524288',
+    ...(strict ? [] : ['modules:', '  mod_s2s_dialback: {}']),
   ]
 }
 
@@ -42,6 +60,7 @@ function resolver({ dnsListen }: InitPlan): ServerPart {
   return {
     file: '/etc/ejabberd/inetrc',
     place: 'the whole file',
+    whole: true,
     text: [
       "%% ejabberd's names are looked up at the gateway, which answers for the domains that it takes.",
       '{resolv_conf, ""}.',

@@ -8,12 +8,14 @@ export function jabberd2Parts({ dnsListen }: InitPlan): ServerPart[] {
     {
       file: '/etc/jabberd2/s2s.xml',
       place: 'in <s2s>, where it stands',
+      whole: false,
       text: '<!-- <out-conn-reuse/> -->\n',
       note: 'Comment it out: with it, one refused domain ends the streams of all others.',
     },
     {
       file: '/etc/resolv.conf',
       place: 'the first nameserver',
+      whole: false,
       text: `nameserver ${host}\n`,
       note: 'jabberd2 asks port 53 only. Or start its s2s with NAMESERVERS in its environment.',
     },
@@ -28,6 +30,7 @@ export function openfireParts(plan: InitPlan): ServerPart[] {
     {
       file: 'system properties',
       place: 'Openfire admin console, Server Manager, System Properties',
+      whole: false,
       text: [
         `dnsutil.dnsOverride = ${override}`,
         'xmpp.server.tls.policy = disabled',
@@ -49,6 +52,7 @@ export function componentParts({ domain, componentListen, componentSecret }: Ini
     {
       file: 'the settings of the component',
       place: 'where its library takes them',
+      whole: false,
       text: [
         `domain = ${domain}`,
         ...(socket === null ? where() : [`socket = ${socket}`]),

@@ -7,6 +7,8 @@ export interface ServerPart {
   readonly file: string
   /** where in the file */
   readonly place: string
+  /** the text is the whole file */
+  readonly whole: boolean
   /** as it is written there; ends with a line end */
   readonly text: string
   /** what the person does about it; '' where the text is all */

@@ -27,6 +27,7 @@ export function prosodyParts(plan: InitPlan): ServerPart[] {
     {
       file: '/etc/prosody/conf.d/isthmus.cfg.lua',
       place: 'a file of its own',
+      whole: true,
       text: `${lines.join('\n')}\n`,
       note: notes.join('\n'),
     },

@@ -52,6 +52,7 @@ describe('init', () => {
     expect(files.server[0]).toEqual({
       file: expect.any(String),
       place: expect.any(String),
+      whole: expect.any(Boolean),
       text: expect.any(String),
       note: expect.any(String),
     })
@@ -78,6 +79,26 @@ describe('init', () => {
     expect((await isthmus([...component, '--force'])).code).toBe(EXIT.ok)
     expect(readFileSync(output, 'utf8')).not.toBe(written)
     expect(existsSync(`${output}.new`)).toBe(false)
+  })
+
+  it('writes the whole files that the server needs', async () => {
+    const output = join(folder, 'ejabberd.toml')
+    const flags = [
+      'init',
+      '--server',
+      'ejabberd',
+      '--domain',
+      'capulet.example',
+      '--dns-upstream',
+      '192.0.2.53:53',
+    ]
+    const { err } = await isthmus([...flags, '--output', output, '--server-files', folder])
+    const [inetrc, yml] = ['inetrc', 'isthmus.yml'].map(name => join(folder, name))
+    expect(err).toBe(`wrote ${output}\nwrote ${inetrc}\nwrote ${yml}\n`)
+    expect(readFileSync(inetrc ?? '', 'utf8')).toContain('{resolv_conf, ""}.')
+    expect(readFileSync(yml ?? '', 'utf8')).toContain('ejabberd_s2s_in')
+    // Neither of them is the file that the person has already.
+    expect(existsSync(join(folder, 'ejabberd.yml'))).toBe(false)
   })
 
   it('says where it cannot write', async () => {

@@ -152,23 +152,23 @@ describe('what the server needs', () => {
     expect(text('prosody')).toContain('s2sin = { rate = "10mb/s" }')
   })
 
-  it('ejabberd: four places, each by itself', () => {
+  it('ejabberd: its resolver, and a file that is included', () => {
     const { server } = files('ejabberd', { security: 'plaintext', dnsListen: '[::1]:7002' })
     expect(server.map(({ file, place }) => `${file}: ${place}`)).toEqual([
       '/etc/ejabberd/inetrc: the whole file',
+      '/etc/ejabberd/isthmus.yml: a file of its own',
       '/etc/ejabberd/ejabberd.yml: at the top level',
-      '/etc/ejabberd/ejabberd.yml: in listen',
-      '/etc/ejabberd/ejabberd.yml: in modules',
     ])
-    const [inetrc, top, listen, modules] = server.map(part => part.text)
+    const [inetrc, own, main] = server.map(part => part.text)
     expect(inetrc).toMatch(/^\{resolv_conf, ""\}\.$/m)
     expect(inetrc).toContain('{nameserver, {0,0,0,0,0,0,0,1}, 7002}.\n')
-    expect(top).toMatch(/^s2s_use_starttls: false$/m)
-    expect(top).toMatch(/^s2s_max_retry_delay: 1$/m)
-    expect(listen).toBe(
-      '  -\n    port: 5269\n    ip: "127.0.0.1"\n    module: ejabberd_s2s_in\n    max_stanza_size: 524288\n',
-    )
-    expect(modules).toBe('  mod_s2s_dialback: {}\n')
+    expect(own).toMatch(/^s2s_use_starttls: false$/m)
+    expect(own).toMatch(/^s2s_max_retry_delay: 1$/m)
+    expect(own).toContain('listen:\n  -\n    port: 5269\n    ip: "127.0.0.1"\n    module: ejabberd_s2s_in\n')
+    expect(own).toContain('modules:\n  mod_s2s_dialback: {}\n')
+    expect(main).toBe('include_config_file:\n  - /etc/ejabberd/isthmus.yml\n')
+    // ejabberd does not start where an option stands twice.
+    expect(server[2]?.note).toContain('mod_s2s_dialback')
   })
 
   it('ejabberd, strict: its roots are kept', () => {
@@ -177,7 +177,8 @@ describe('what the server needs', () => {
     expect(server[1]?.text).toMatch(/^s2s_use_starttls: required$/m)
     expect(server[1]?.text).toMatch(/^ca_file: "\/etc\/ejabberd\/isthmus-roots\.pem"$/m)
     expect(server[1]?.note).toContain('cat /etc/ssl/certs/ca-certificates.crt isthmus-authority/ca.pem >')
-    expect(server[2]?.text).toContain('ip: "::"')
+    expect(server[1]?.text).toContain('ip: "::"')
+    expect(server[1]?.text).not.toContain('mod_s2s_dialback')
   })
 
   it('jabberd2: port 53', () => {
