@@ -9,7 +9,8 @@
  * Theory. The router counts a stanza in and picks a lane (local) or a route (remote). A route is in one state of six, and
  * everything that happens to it is a move between them; nothing else dials. Whoever brings stanzas gets a promise when
  * there is no room, and a bounce when he does not wait: queues are bounded. Reading from a peer waits for writing to the
- * same peer only when the queue of that pair is full. The path of a stanza makes no promise and no closure while there is
+ * same peer only when the queue of that pair is full. A host that is a server of its own is reached by legs: routes from any
+domain to the server's, which the host dials; policy.ts has what differs. The path of a stanza makes no promise and no closure while there is
  * room.
  *
  * RFC 6120 §§4.5, 8 and 10, RFC 7395 §3.6, XEP-0468, XEP-0478 0.2; DECISIONS 9, 10, 12, 21, 22, 23, 26, 30.

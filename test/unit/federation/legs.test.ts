@@ -183,7 +183,7 @@ describe('a server that is away', () => {
       () => {
         server.last.succeed().die(CUT)
         router.receive(incoming(2))
-        clock.advance(defaultLimits.legRetryMinMs)
+        clock.advance(defaultLimits.legRetryMaxMs)
       },
     ],
     ['came to us', () => router.peerIsUp({ local: MONTAGUE, remote: CAPULET })],
@@ -194,6 +194,7 @@ describe('a server that is away', () => {
     comesBack()
     const { held } = router.account()
     expect(held).toBeGreaterThan(0)
+    expect(server.last.open).toBe(true)
     server.last.fail(REFUSED)
     expect(router.account()).toMatchObject({ bounced: 0, held })
   })
