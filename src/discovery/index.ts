@@ -29,4 +29,9 @@ export {
   type PublisherOptions,
 } from './publisher.ts'
 export { createResolver, type ResolverOptions } from './resolver.ts'
-export { type HostMetaDocuments, hostMetaDocuments, type PublishedEndpoint } from './write.ts'
+export {
+  type HostMetaDocuments,
+  hostMetaDocuments,
+  type PublishedEndpoint,
+  type PublishedLink,
+} from './write.ts'

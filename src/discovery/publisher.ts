@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import type { Clock, Limits, Timer } from '../base/index.ts'
 import type { Domain } from '../xmpp/index.ts'
 import type { AddressBook } from './candidate.ts'
-import { type HostMetaDocuments, hostMetaDocuments } from './write.ts'
+import { type HostMetaDocuments, hostMetaDocuments, type PublishedLink } from './write.ts'
 
 export interface PublishedDomain {
   readonly name: Domain
@@ -12,6 +12,8 @@ export interface PublishedDomain {
   readonly url: string | null
   /** configured addresses; empty: those of the url's host, looked up again and again */
   readonly ips: readonly string[]
+  /** where its clients come in, published beside; not without a url. Default: none */
+  readonly links?: readonly PublishedLink[]
 }
 
 export interface PublisherOptions {
@@ -88,15 +90,15 @@ class Publisher implements HostMetaPublisher {
 
   #write(addresses: ReadonlyMap<string, readonly string[]>): void {
     const { publishedTtlMs, publishedTtlResolvedMs } = this.#options.limits
-    for (const [domain, { url, ips }] of this.#entries) {
+    for (const [domain, { url, ips, links = [] }] of this.#entries) {
       if (url === null) continue
       const host = hostOf(url)
       // An address in the URL itself does not move.
       const fixed = ips.length > 0 ? ips : isIP(host) === 0 ? [] : [host]
       const endpoint =
         fixed.length > 0
-          ? { url, ips: fixed, ttlSeconds: publishedTtlMs / 1_000 }
-          : { url, ips: addresses.get(host) ?? [], ttlSeconds: publishedTtlResolvedMs / 1_000 }
+          ? { url, links, ips: fixed, ttlSeconds: publishedTtlMs / 1_000 }
+          : { url, links, ips: addresses.get(host) ?? [], ttlSeconds: publishedTtlResolvedMs / 1_000 }
       this.#documents.set(domain, hostMetaDocuments(domain, endpoint))
     }
   }

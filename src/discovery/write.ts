@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { type Domain, NS, REL_S2S_WEBSOCKET, toAscii } from '../xmpp/index.ts'
+import { type Domain, NS, REL_S2S_WEBSOCKET, REL_WEBSOCKET, toAscii } from '../xmpp/index.ts'
 
 /** What a domain publishes about itself (DS-30), ready to be served. */
 export interface HostMetaDocuments {
@@ -9,12 +9,22 @@ export interface HostMetaDocuments {
   readonly maxAgeSeconds: number
 }
 
+/** Where clients of the domain come in (XEP-0156), e.g. through a proxied path. */
+export interface PublishedLink {
+  /** `urn:xmpp:alt-connections:websocket` or `…:xbosh` */
+  readonly rel: string
+  /** wss or https URL */
+  readonly href: string
+}
+
 export interface PublishedEndpoint {
   /** wss URL */
   readonly url: string
   /** where its host is; empty: not known, so peers are left to their DNS (DECISIONS 11) */
   readonly ips: readonly string[]
   readonly ttlSeconds: number
+  /** for clients, after ours; default none */
+  readonly links?: readonly PublishedLink[]
 }
 
 /**
@@ -23,26 +33,33 @@ export interface PublishedEndpoint {
  */
 export function hostMetaDocuments(
   domain: Domain,
-  { url, ips, ttlSeconds }: PublishedEndpoint,
+  { url, ips, ttlSeconds, links = [] }: PublishedEndpoint,
 ): HostMetaDocuments {
   // COMPAT(xmpp-proxy): its ttl has 16 bits (DS-21).
   if (!Number.isInteger(ttlSeconds) || ttlSeconds < 1 || ttlSeconds > 0xffff)
     throw new TypeError(`ttl of ${ttlSeconds} s: not 1 to 65535`)
-  const { href, hostname } = new URL(url)
-  const host = hostname.replace(/^\[|\]$/g, '')
-  const link = {
-    rel: REL_S2S_WEBSOCKET,
-    href,
-    ...(ips.length === 0 ? {} : { ips }),
-    priority: 10,
-    weight: 50,
-    sni: isIP(host) === 0 ? host : toAscii(domain),
-  }
+  const { href, host } = new URL(url)
+  const ours = { rel: REL_S2S_WEBSOCKET, href }
+  const members = membersOf(domain, url, ips)
+  const theirs = links.map(link => ({ rel: link.rel, href: new URL(link.href).href }))
   const document = {
     ...(ips.length === 0 ? {} : { xmpp: { ttl: ttlSeconds, 'public-key-pins-sha-256': [] } }),
-    links: [link],
+    links: [
+      { ...ours, ...members },
+      // XEP-0487 has WebSockets of clients, too. At the same place they have the same members; elsewhere, a plain link.
+      ...theirs.map(link =>
+        link.rel === REL_WEBSOCKET && new URL(link.href).host === host ? { ...link, ...members } : link,
+      ),
+    ],
   }
-  return { jrd: `${JSON.stringify(document, null, 2)}\n`, xrd: xrdOf([link]), maxAgeSeconds: ttlSeconds }
+  const xrd = xrdOf([ours, ...theirs])
+  return { jrd: `${JSON.stringify(document, null, 2)}\n`, xrd, maxAgeSeconds: ttlSeconds }
+}
+
+function membersOf(domain: Domain, url: string, ips: readonly string[]): object {
+  const host = new URL(url).hostname.replace(/^\[|\]$/g, '')
+  const sni = isIP(host) === 0 ? host : toAscii(domain)
+  return { ...(ips.length === 0 ? {} : { ips }), priority: 10, weight: 50, sni }
 }
 
 function xrdOf(links: readonly { readonly rel: string; readonly href: string }[]): string {

@@ -47,7 +47,7 @@ export {
   type Violation,
 } from './failure.ts'
 export { formatJid, type Jid, parseJid, parseWireJid, sameJid, toBare } from './jid.ts'
-export { NS, REL_S2S_WEBSOCKET } from './namespaces.ts'
+export { NS, REL_BOSH, REL_S2S_WEBSOCKET, REL_WEBSOCKET } from './namespaces.ts'
 export {
   isRequest,
   isViolation,

@@ -27,3 +27,7 @@ export const NS = {
 
 /** Link relation of XEP-0487 for s2s over WebSocket. */
 export const REL_S2S_WEBSOCKET = 'urn:xmpp:alt-connections:s2s-websocket'
+
+/** Those for clients (XEP-0156); never an endpoint for servers (DS-07). */
+export const REL_WEBSOCKET = 'urn:xmpp:alt-connections:websocket'
+export const REL_BOSH = 'urn:xmpp:alt-connections:xbosh'

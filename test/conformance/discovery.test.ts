@@ -510,6 +510,39 @@ describe('publishing', () => {
     )
   })
 
+  it('[DS-30 DS-07] the links of clients beside ours, in both; we take none of them for an endpoint', async () => {
+    const links = [
+      { rel: 'urn:xmpp:alt-connections:websocket', href: 'wss://edge.montague.example/xmpp-websocket' },
+      { rel: 'urn:xmpp:alt-connections:xbosh', href: 'https://edge.montague.example/http-bind?a&b' },
+      { rel: 'urn:xmpp:alt-connections:websocket', href: 'wss://other.example/ws' },
+    ]
+    const url = 'wss://edge.montague.example/s2s'
+    const written = hostMetaDocuments(domain('montague.example'), {
+      url,
+      ips: ['8.8.8.8'],
+      ttlSeconds: 60,
+      links,
+    })
+    const members = { ips: ['8.8.8.8'], priority: 10, weight: 50, sni: 'edge.montague.example' }
+    expect(JSON.parse(written.jrd).links).toEqual([
+      { rel: 'urn:xmpp:alt-connections:s2s-websocket', href: url, ...members },
+      { ...links[0], ...members },
+      links[1],
+      links[2],
+    ])
+    expect(written.xrd.split('\n').slice(2, 6)).toEqual([
+      `  <Link rel='urn:xmpp:alt-connections:s2s-websocket' href='${url}'/>`,
+      `  <Link rel='urn:xmpp:alt-connections:websocket' href='wss://edge.montague.example/xmpp-websocket'/>`,
+      `  <Link rel='urn:xmpp:alt-connections:xbosh' href='https://edge.montague.example/http-bind?a&amp;b'/>`,
+      `  <Link rel='urn:xmpp:alt-connections:websocket' href='wss://other.example/ws'/>`,
+    ])
+    for (const pages of [
+      { [JRD]: { type: 'application/json', body: written.jrd } },
+      { [XRD]: { type: 'application/xrd+xml', body: written.xrd } },
+    ])
+      expect(urlsOf(await (await montague(pages)).find())).toEqual([url])
+  })
+
   it('[DS-30 DS-02] we can read what we publish, either document alone', async () => {
     for (const url of ['wss://edge.montague.example/s2s', "wss://edge.montague.example/s'2<s?a=b&c=d"]) {
       const written = hostMetaDocuments(domain('montague.example'), { url, ips: ['8.8.8.8'], ttlSeconds: 60 })

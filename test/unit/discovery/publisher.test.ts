@@ -7,6 +7,7 @@ import {
   type HostMetaPublisher,
   type PublishedDomain,
 } from '../../../src/discovery/index.ts'
+import { REL_BOSH } from '../../../src/xmpp/index.ts'
 import { VirtualClock } from '../../kit/clock.ts'
 import { type TestDns, testDns } from '../../kit/dns.ts'
 import { domain } from '../../kit/fronts.ts'
@@ -57,6 +58,14 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 describe('what a domain publishes', () => {
+  it('the links of its clients, for its further domains too', async () => {
+    const links = [{ rel: REL_BOSH, href: 'https://montague.example/http-bind' }]
+    const rooms = domain('rooms.montague.example')
+    const { publisher: made } = await publisher([town({ also: [rooms], ips: ['192.0.2.1'], links })])
+    for (const name of [MONTAGUE, rooms])
+      expect(JSON.parse(made.documents(name)?.jrd ?? '{}').links.slice(1)).toEqual(links)
+  })
+
   it('configured addresses, for an hour, with no look-up and no timer', async () => {
     const {
       publisher: made,
