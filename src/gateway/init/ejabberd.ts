@@ -11,7 +11,7 @@ export function ejabberdParts(plan: InitPlan): ServerPart[] {
   const twice = [
     's2s_use_starttls, s2s_max_retry_delay and ca_file',
     `the entry for ejabberd_s2s_in on port ${port} in listen`,
-    ...(plan.security === 'tls' ? [] : ['mod_s2s_dialback in modules']),
+    'mod_s2s_dialback in modules',
   ]
   return [
     resolver(plan),
@@ -50,7 +50,9 @@ function included(plan: InitPlan): string[] {
     `    ip: ${quoted(strict ? '::' : host)}`,
     '    module: ejabberd_s2s_in',
     '    max_stanza_size: 524288',
-    ...(strict ? [] : ['modules:', '  mod_s2s_dialback: {}']),
+    'modules:',
+    ...(strict ? ['  # As in the stock file: for servers that come over TCP.'] : []),
+    '  mod_s2s_dialback: {}',
   ]
 }
 

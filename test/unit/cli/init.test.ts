@@ -1,6 +1,6 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { EXIT } from '../../../src/cli/exit.ts'
@@ -182,5 +182,39 @@ describe('init at a terminal', () => {
 
   it('ends where nobody answers', async () => {
     expect(await isthmus(['init'], {}, answer('prosody'))).toMatchObject({ code: EXIT.usage, out: '' })
+  })
+})
+
+describe.each(['prosody', 'ejabberd'])('docs/operations/%s.md', server => {
+  const guide = readFileSync(new URL(`../../../docs/operations/${server}.md`, import.meta.url), 'utf8')
+  const commands = [...guide.matchAll(/^```sh\n(.*?)^```$/gms)]
+    .flatMap(([, block = '']) => block.replaceAll('\\\n', ' ').split('\n'))
+    .filter(line => line.startsWith('isthmus init '))
+    .map(line => line.split(/\s+/).slice(1))
+
+  it('has commands that init takes', async () => {
+    expect(commands.length).toBeGreaterThan(1)
+    for (const args of commands) {
+      const { code, err } = await isthmus([...args, '--stdout', '--dns-upstream', '192.0.2.53:53'])
+      expect({ code, err }).toEqual({ code: EXIT.ok, err: '' })
+    }
+  })
+
+  it('puts every whole file where it belongs', async () => {
+    for (const args of commands) {
+      const { out } = await isthmus([...args, '--stdout', '--json', '--dns-upstream', '192.0.2.53:53'])
+      for (const { file, whole } of JSON.parse(out).server) {
+        if (whole) expect(guide).toContain(`install -m 644 ${basename(file)} ${file}\n`)
+      }
+    }
+  })
+
+  it('says the same as init about what the server trusts', async () => {
+    const strict = commands.find(args => args.includes('yes')) ?? []
+    const { out } = await isthmus([...strict, '--stdout', '--json', '--dns-upstream', '192.0.2.53:53'])
+    const notes = JSON.parse(out).server.map((part: { note: string }) => part.note)
+    const [command] = /(?:install -m 644|cat) .*isthmus-authority.*/.exec(notes.join('\n')) ?? []
+    expect(command).toBeDefined()
+    expect(guide).toContain(`\n${command}\n`)
   })
 })
