@@ -3,7 +3,8 @@ import type { DomainPair, Failure, Stanza, StanzaError } from '../xmpp/index.ts'
 import type { Account } from './account.ts'
 import { Backlog, type BacklogLimits } from './backlog.ts'
 import { Backoff, type BackoffLimits } from './backoff.ts'
-import type { Connect, ConnectHandler, OutboundSession } from './connect.ts'
+import type { Connect, ConnectHandler } from './connect.ts'
+import { Live } from './live.ts'
 import type { RoutePolicy } from './policy.ts'
 import { type QueueTotal, Room } from './queue.ts'
 import { inDoubt, queueFull, STOPPING, tooLarge, tooLate, undeliverable } from './reasons.ts'
@@ -39,22 +40,6 @@ export interface RouteOptions {
   readonly random: Random
   /** nothing is queued, open or remembered any longer */
   readonly onForgettable: (route: Route) => void
-}
-
-/** A stream that stands. */
-interface Live {
-  readonly session: OutboundSession
-  readonly sinceMs: number
-  /** stanzas given to it */
-  written: number
-  /** of those, counted as delivered */
-  counted: number
-  /** above its high-water mark */
-  blocked: boolean
-  /** of the stanza written last, with which it went above */
-  lastBytes: number
-  /** since the idle timer last looked */
-  used: boolean
 }
 
 type State =
@@ -128,7 +113,7 @@ export class Route {
   /** Accepted and without an outcome: waiting, or written and not confirmed. */
   held(): number {
     const live = this.#live()
-    return this.#backlog.size + (live === null ? 0 : live.written - live.counted)
+    return this.#backlog.size + (live === null ? 0 : live.held)
   }
 
   /**
@@ -168,11 +153,7 @@ export class Route {
 
   /** Count what has been confirmed meanwhile. */
   settle(): void {
-    const live = this.#live()
-    if (live === null) return
-    const confirmed = live.session.confirmedCount()
-    this.#options.account.delivered += confirmed - live.counted
-    live.counted = confirmed
+    this.#live()?.settle()
   }
 
   /** Bounce what waits, once each, with one condition. */
@@ -219,11 +200,7 @@ export class Route {
     const { maxBytes } = live.session.peerLimits
     if (maxBytes !== null && stanza.bytes.length > maxBytes)
       return tooLarge(this.#subject, stanza.bytes.length, maxBytes) // LI-03
-    const hasRoom = live.session.send(stanza)
-    live.written += 1
-    live.used = true
-    live.lastBytes = stanza.bytes.length
-    if (!hasRoom) live.blocked = true
+    live.write(stanza)
     return null
   }
 
@@ -275,8 +252,8 @@ export class Route {
     const isCurrent = () => this.#state.name === 'dialling' && this.#state.abort === abort
     return {
       onConnected: session => {
-        const sinceMs = this.#options.clock.monotonicMs()
-        live = { session, sinceMs, written: 0, counted: 0, blocked: false, lastBytes: 0, used: true }
+        const { clock, account } = this.#options
+        live = new Live(session, clock.monotonicMs(), account)
         if (isCurrent()) this.#open(live)
         else session.end(STOPPING)
       },
@@ -305,10 +282,9 @@ export class Route {
   }
 
   #ended(live: Live, failure: Failure | null, unconfirmed: readonly Stanza[], count: number): void {
-    const { account, returns, limits, clock } = this.#options
+    const { returns, limits, clock } = this.#options
     const isOurDoing = this.#state.name === 'closing'
-    account.delivered += live.written - count - live.counted
-    account.inDoubt += count
+    live.close(count)
     if (this.#stopping) {
       this.#move(STOPPED)
       this.bounceWaiting(STOPPING)
