@@ -1,13 +1,24 @@
 import { X509Certificate } from 'node:crypto'
 import type { Event } from '../base/index.ts'
-import { systemClock } from '../base/system.ts'
+import { systemClock, systemRandom } from '../base/system.ts'
 import { embedded } from '../hosts/index.ts'
-import { createFederation, type Federation, type FederationOptions } from '../index.ts'
+import {
+  createFederation,
+  type Federation,
+  type FederationOptions,
+  type Host,
+  type StreamHost,
+} from '../index.ts'
+import type { Steering } from '../steering/index.ts'
 import { type AdminSocket, openAdminSocket } from './admin.ts'
 import { type AdminUser, adminSocketPaths } from './admin-socket.ts'
 import { CertificateWatch } from './certificates.ts'
-import { type Config, describeConfig } from './config/config.ts'
+import { type Config, type DomainConfig, describeConfig } from './config/config.ts'
+import { createHosts } from './hosts.ts'
+import { legAuthority } from './leg-authority.ts'
 import { EventLog, type Logger } from './log.ts'
+import { startSteering } from './steering.ts'
+import { StartProblem } from './system-failure.ts'
 
 /** A running gateway: one federation made from a configuration, its log, its certificates and its admin socket. */
 export interface Gateway {
@@ -33,11 +44,28 @@ export async function startGateway(config: Config, io: GatewayIo): Promise<Gatew
   const log = new EventLog(logger, config.limits, systemClock)
   logger.debug({ config: describeConfig(config) }, 'configuration')
 
+  const hosts = createHosts(config, directory => {
+    const loaded = legAuthority({
+      directory,
+      limits: config.limits,
+      clock: systemClock,
+      random: systemRandom,
+    })
+    if ('problem' in loaded) throw new StartProblem(loaded.problem)
+    return loaded.authority
+  })
   const federation = await createFederation({
-    ...federationOptions(config),
+    ...federationOptions(config, hosts.of),
     clock: systemClock,
     onEvent: event => log.write(event),
   })
+  let steering: Steering | null
+  try {
+    steering = await startSteering(config, hosts.server, federation, event => log.write(event))
+  } catch (problem) {
+    await federation.close({ deadlineMs: 0 })
+    throw problem
+  }
 
   for (const { name, certificate } of config.domains) log.write(certificateLoaded(name, certificate.pem))
 
@@ -70,6 +98,8 @@ export async function startGateway(config: Config, io: GatewayIo): Promise<Gatew
   const stop = async () => {
     certificates.close()
     admin?.close()
+    // The server finds its own way from now on: what it opens is not wanted here any more.
+    await steering?.close()
     await federation.close({ deadlineMs: config.limits.drainMs })
     log.close()
   }
@@ -84,8 +114,14 @@ export async function startGateway(config: Config, io: GatewayIo): Promise<Gatew
   }
 }
 
-/** The library's options for a configuration. */
-export function federationOptions(config: Config): FederationOptions {
+/**
+ * The library's options for a configuration.
+ * @param hostOf who answers for a domain; by default somebody in this process, who keeps no server waiting
+ */
+export function federationOptions(
+  config: Config,
+  hostOf: (domain: DomainConfig) => Host | StreamHost = () => embedded({ echo: true }),
+): FederationOptions {
   return {
     domains: config.domains.map(domain => ({
       name: domain.name,
@@ -94,7 +130,7 @@ export function federationOptions(config: Config): FederationOptions {
       ...(domain.ips.length === 0 ? {} : { ips: domain.ips }),
       certificate: domain.certificate.pem,
       key: domain.key.pem,
-      host: embedded({ echo: true }),
+      host: hostOf(domain),
     })),
     listen: config.listen,
     trust: {

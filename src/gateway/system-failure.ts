@@ -1,5 +1,9 @@
+/** What the operator has to put right before a gateway can start; the message is a sentence without trailing stop. */
+export class StartProblem extends Error {}
+
 /** A system error that the operator can do something about, as a sentence; null for everything else. */
 export function systemFailure(cause: unknown): string | null {
+  if (cause instanceof StartProblem) return cause.message
   if (!(cause instanceof Error) || !('code' in cause) || typeof cause.code !== 'string') return null
   const where =
     'address' in cause ? ` ${String(cause.address)}${'port' in cause ? `:${String(cause.port)}` : ''}` : ''
