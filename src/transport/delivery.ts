@@ -76,13 +76,6 @@ export class Delivery {
     }
   }
 
-  /** What has not been handed over, in order, for a wire that reads it anew. */
-  takeHeld(): Uint8Array[] {
-    const held = this.#held ?? []
-    this.#held = null
-    return held.filter(item => typeof item !== 'function')
-  }
-
   /** Run `action` once all that has arrived so far has been handed over; never after our close. */
   afterHeld(action: () => void): void {
     if (this.#state !== 'open') return

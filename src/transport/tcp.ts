@@ -153,7 +153,6 @@ class TcpTransport implements Transport {
       const plain = this.#socket
       plain.pause()
       plain.off('data', this.#onData)
-      for (const bytes of this.#delivery.takeHeld().reverse()) plain.unshift(bytes)
       this.flush()
       // TLS writes past Node's own buffer: what was sent in plaintext must have left it.
       if (plain.writableLength === 0) this.#secure(options)

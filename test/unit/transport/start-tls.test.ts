@@ -160,9 +160,11 @@ describe('STARTTLS', () => {
     const [atInitiating, atReceiving] = [new Recorder(), new Recorder()]
     initiating.attach(atInitiating)
     receiving.attach(atReceiving)
-    // More than the kernel takes at once: TLS must wait for all of it.
-    const before = 'p'.repeat(8_000_000)
-    receiving.send(before)
+    // More than the kernel takes at once, and more behind it: TLS must wait for all of it.
+    const before = 'p'.repeat(PLENTY + 1)
+    receiving.send(before.slice(1))
+    await turns(2)
+    receiving.send('p')
     const theirs = receiving.startTls?.(receivingTls)
     receiving.send('<over-tls/>')
     await atInitiating.until(() => atInitiating.received === before.length)
@@ -200,19 +202,46 @@ describe('STARTTLS', () => {
     expect(atReceiving.bytes.toString()).toBe('<held/>')
   })
 
-  it('can be resumed while the handshake is under way', async () => {
-    const { initiating, receiving } = await pair()
-    const [atInitiating, atReceiving] = [new Recorder(), new Recorder()]
-    initiating.attach(atInitiating)
-    receiving.attach(atReceiving)
-    receiving.pause()
-    const theirs = receiving.startTls?.(receivingTls)
-    receiving.resume()
-    const ours = initiating.startTls?.(initiatingTls())
-    initiating.send('<m/>')
-    await Promise.all([ours, theirs])
-    await atReceiving.until(() => atReceiving.messages.length === 1)
-    expect(atReceiving.bytes.toString()).toBe('<m/>')
+  it('can be resumed while plaintext still goes out, and while the handshake is under way', async () => {
+    for (const before of [PLENTY, 0]) {
+      const { initiating, receiving } = await pair()
+      const [atInitiating, atReceiving] = [new Recorder(), new Recorder()]
+      initiating.attach(atInitiating)
+      receiving.attach(atReceiving)
+      const heard: string[] = []
+      atReceiving.react = () => void heard.push('message')
+      receiving.pause()
+      receiving.send('p'.repeat(before))
+      const theirs = receiving.startTls?.(receivingTls).then(() => heard.push('tls'))
+      receiving.resume()
+      await atInitiating.until(() => atInitiating.received === before)
+      const ours = initiating.startTls?.(initiatingTls())
+      initiating.send('<m/>')
+      await Promise.all([ours, theirs])
+      await atReceiving.until(() => atReceiving.messages.length === 1)
+      expect(atReceiving.bytes.toString()).toBe('<m/>')
+      expect(heard).toEqual(['tls', 'message'])
+    }
+  })
+
+  it('a ClientHello that comes while plaintext still goes out is kept, resumed or not', async () => {
+    const { peer, transport, recorder } = await handWritten()
+    transport.send('p'.repeat(PLENTY))
+    await turns(2)
+    transport.send('p')
+    const result = transport.startTls?.(receivingTls)
+    transport.pause()
+    transport.resume()
+    await new Promise(resolve => peer.write(hello, resolve))
+    await turns(50)
+    const answer: Buffer[] = []
+    peer.on('data', chunk => answer.push(chunk))
+    // The first byte after the text is that of a record with the answer to it.
+    while (answer.reduce((sum, chunk) => sum + chunk.length, 0) <= PLENTY + 1) await turns(1)
+    expect(Buffer.concat(answer)[PLENTY + 1]).toBe(0x16)
+    peer.destroy()
+    expect(await result).toMatchObject({ kind: 'tls' })
+    await recorder.ended()
   })
 
   it('text that was injected before TLS never arrives (RFC 6120 §5.4.3.3)', async () => {
@@ -369,5 +398,7 @@ describe('STARTTLS', () => {
   })
 })
 
+/** bytes: more than two kernels hold */
+const PLENTY = 24 * 1024 * 1024
 const hello = clientHello(Buffer.from('montague.example'))
 const halfHello = hello.subarray(0, 40)
