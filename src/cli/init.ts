@@ -58,6 +58,7 @@ export const addInit: AddCommand = (program, io, end) => {
   choice('--steering <way>', "how the server's streams come to us (default: what fits)", STEERINGS)
   serverOptions(init)
   init
+    .option('--http <origin>', 'http://ADDRESS:PORT of the server: its users come in through our port')
     .option('--component-listen <address>', 'where the component connects: ADDRESS:PORT or unix:PATH')
     .option('--component-secret <secret>', 'shared with the component (default: a random one)')
     .option('--output <file>', 'the configuration', 'isthmus.toml')

@@ -89,6 +89,8 @@ export interface ProxyConfig {
   readonly path: string
   /** origin, 'http://127.0.0.1:5280' */
   readonly to: string
+  /** published in host-meta as this (XEP-0156); null: not published */
+  readonly link: 'websocket' | 'bosh' | null
 }
 
 export interface PemFile {

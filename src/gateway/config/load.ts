@@ -54,7 +54,7 @@ function configOf(file: ConfigFile, path: string, files: ConfigFiles): Config {
     network: { allowPrivate: file.network.allow_private, connect: file.network.connect },
     domains: file.domain.map((domain, index) => domainOf(domain, ['domain', index], files)),
     steering: file.steering === undefined ? null : steeringOf(file.steering),
-    proxies: file.proxy,
+    proxies: file.proxy.map(({ path, to, link = null }) => ({ path, to, link })),
     endpoints: file.endpoint,
     log: file.log,
     admin: { socket: socketOf(file.admin.socket, files) },

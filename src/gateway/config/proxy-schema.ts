@@ -15,6 +15,12 @@ export const proxy = z
       doc: 'Where requests for it go, with their path unchanged: an IP address or localhost.',
       example: '"http://127.0.0.1:5280"',
     }),
+    link: z.enum(['websocket', 'bosh']).optional().register(declarations, {
+      expected: '"websocket" or "bosh"',
+      doc: "What users' programs find there. It is published in the host-meta of every domain with a url.",
+      example: '"websocket"',
+      rare: true,
+    }),
   })
   .register(declarations, {
     expected: 'a table',

@@ -40,16 +40,20 @@ export interface InitAnswers {
   readonly dnsListen?: string
   /** 'ADDRESS:PORT' */
   readonly dnsUpstream: readonly string[]
+  /** 'http://ADDRESS:PORT' of the server, which its users then reach through our port */
+  readonly http?: string
   readonly componentListen?: string
   readonly componentSecret: string
 }
 
 /** The answers, complete. */
-export interface InitPlan extends Required<Omit<InitAnswers, 'serverCa' | 'serverPin' | 'steering'>> {
+export interface InitPlan
+  extends Required<Omit<InitAnswers, 'serverCa' | 'serverPin' | 'steering' | 'http'>> {
   readonly serverCa: string | null
   readonly serverPin: string | null
   /** null: there is nothing to steer */
   readonly steering: Steering | null
+  readonly http: string | null
 }
 
 export type Planned =
@@ -65,6 +69,23 @@ const WAYS: Readonly<Record<ServerName, readonly Steering[]>> = {
   ejabberd: ['dns'],
   jabberd2: ['dns'],
   openfire: ['property'],
+  component: [],
+}
+
+/** Where users' programs come in over HTTP. */
+export const PATHS: Readonly<
+  Record<ServerName, readonly { readonly path: string; readonly link: 'websocket' | 'bosh' }[]>
+> = {
+  prosody: [
+    { path: '/xmpp-websocket', link: 'websocket' },
+    { path: '/http-bind', link: 'bosh' },
+  ],
+  ejabberd: [
+    { path: '/ws', link: 'websocket' },
+    { path: '/bosh', link: 'bosh' },
+  ],
+  jabberd2: [],
+  openfire: [],
   component: [],
 }
 
@@ -106,6 +127,7 @@ export function planInit(answers: InitAnswers): Planned {
       remote,
       dnsListen: answers.dnsListen ?? (server === 'jabberd2' ? '127.0.0.1:53' : STEERING_LISTEN),
       dnsUpstream: answers.dnsUpstream,
+      http: answers.http ?? null,
       componentListen: answers.componentListen ?? COMPONENT_LISTEN,
       componentSecret: answers.componentSecret,
     },
@@ -152,6 +174,8 @@ function faultOf(
       flag: '--remote',
       detail: 'domains are listed for module and property only, with --tcp-egress yes',
     }
+  if (answers.http !== undefined && PATHS[server].length === 0)
+    return { flag: '--http', detail: 'only the paths of prosody and ejabberd are known' }
   if (security === 'tls' && !canBeStrict(server))
     return { flag: '--security', detail: `only plaintext is known to work with ${server}` }
   if (security === 'plaintext' && (serverCa ?? serverPin) !== undefined)

@@ -1,4 +1,4 @@
-import type { InitPlan } from './answers.ts'
+import { type InitPlan, PATHS } from './answers.ts'
 import { list, quoted } from './part.ts'
 import { SERVER_TITLES, usualSubdomains } from './titles.ts'
 
@@ -17,6 +17,7 @@ export function configText(plan: InitPlan): string {
     domainLines(plan),
     plan.server === 'component' ? componentLines(plan) : serverLines(plan, title),
     ...(plan.steering === 'dns' ? [steeringLines(plan)] : []),
+    ...(plan.http === null ? [] : [proxyLines(plan, plan.http)]),
   ]
   return `${parts.map(lines => lines.join('\n')).join('\n\n')}\n`
 }
@@ -78,5 +79,17 @@ function steeringLines({ dnsListen, dnsUpstream, tcpEgress }: InitPlan): string[
       ? ['# The server reaches domains that are not on WebSocket by itself.']
       : ['# Domains that are not on WebSocket cannot be reached.']),
     `steer = ${quoted(tcpEgress ? 'websocket-only' : 'all')}`,
+  ]
+}
+
+function proxyLines({ server }: InitPlan, http: string): string[] {
+  return [
+    '# Its users reach the server through our port, and host-meta tells them so.',
+    ...PATHS[server].flatMap(({ path, link }) => [
+      '[[proxy]]',
+      `path = ${quoted(path)}`,
+      `to = ${quoted(http)}`,
+      `link = ${quoted(link)}`,
+    ]),
   ]
 }

@@ -1,6 +1,6 @@
 import { AUTHORITY_CERTIFICATE, AUTHORITY_DIRECTORY } from '../config/server-schema.ts'
 import { type InitPlan, SYSTEM_ROOTS } from './answers.ts'
-import { address, quoted, type ServerPart } from './part.ts'
+import { address, httpAddress, quoted, type ServerPart } from './part.ts'
 
 const OWN_FILE = '/etc/ejabberd/isthmus.yml'
 const MAIN_FILE = '/etc/ejabberd/ejabberd.yml'
@@ -50,9 +50,24 @@ function included(plan: InitPlan): string[] {
     `    ip: ${quoted(strict ? '::' : host)}`,
     '    module: ejabberd_s2s_in',
     '    max_stanza_size: 524288',
+    ...(plan.http === null ? [] : http(plan.http)),
     'modules:',
     ...(strict ? ['  # As in the stock file: for servers that come over TCP.'] : []),
     '  mod_s2s_dialback: {}',
+  ]
+}
+
+function http(origin: string): string[] {
+  const { host, port } = httpAddress(origin)
+  return [
+    '  # Users come in through the gateway, which has TLS.',
+    '  -',
+    `    port: ${port}`,
+    `    ip: ${quoted(host)}`,
+    '    module: ejabberd_http',
+    '    request_handlers:',
+    '      /ws: ejabberd_http_ws',
+    '      /bosh: mod_bosh',
   ]
 }
 

@@ -22,6 +22,13 @@ export function address(text: string): HostPort {
   return parsed
 }
 
+/** The server's HTTP port. */
+export function httpAddress(origin: string): HostPort {
+  const { hostname, port } = new URL(origin)
+  const host = hostname === 'localhost' ? '127.0.0.1' : hostname.replace(/^\[|\]$/g, '')
+  return { host, port: Number(port || 80) }
+}
+
 /** The listener that the server is brought to. */
 export function gatewayAddress({ serverListen }: InitPlan): HostPort {
   return address(serverListen[0] ?? '')

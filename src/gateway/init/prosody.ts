@@ -1,6 +1,6 @@
 import { AUTHORITY_CERTIFICATE, AUTHORITY_DIRECTORY } from '../config/server-schema.ts'
 import type { InitPlan } from './answers.ts'
-import { address, gatewayAddress, type ServerPart } from './part.ts'
+import { address, gatewayAddress, httpAddress, type ServerPart } from './part.ts'
 
 /** What Prosody needs: a file of its own, as Debian's Prosody includes conf.d/ in the global section. */
 export function prosodyParts(plan: InitPlan): ServerPart[] {
@@ -15,12 +15,14 @@ export function prosodyParts(plan: InitPlan): ServerPart[] {
     'limits = { c2s = { rate = "10kb/s" }; s2sin = { rate = "10mb/s" } }',
     '',
     ...steering(plan),
+    ...(plan.http === null ? [] : ['', ...http(plan, plan.http)]),
   ]
   const notes = [
     plan.steering === 'module' ? MODULE_NOTE : 'It needs lua-unbound (Debian: apt install lua-unbound).',
     plan.security === 'tls'
       ? `Start the gateway once, then: install -m 644 ${AUTHORITY_DIRECTORY}/${AUTHORITY_CERTIFICATE} ${plan.roots}`
       : '"dialback" must be in modules_enabled; it is in the stock list.',
+    ...(plan.http === null ? [] : ['"websocket" and "bosh" must be in modules_enabled.']),
     'With "s2s_bidi" in modules_enabled one stream serves both ways.',
   ]
   return [
@@ -87,6 +89,21 @@ function steering(plan: InitPlan): string[] {
         '} }',
       ]
   }
+}
+
+function http({ domain, url }: InitPlan, origin: string): string[] {
+  const { host, port } = httpAddress(origin)
+  return [
+    '-- Users come in through the gateway, which has TLS. Their addresses are in X-Forwarded-For.',
+    `http_interfaces = { ${lua(host)} }`,
+    `http_ports = { ${port} }`,
+    'https_ports = {}',
+    'trusted_proxies = { "127.0.0.1", "::1" }',
+    `http_default_host = ${lua(domain)}`,
+    `http_external_url = ${lua(`https://${new URL(url).host}/`)}`,
+    'consider_websocket_secure = true',
+    'consider_bosh_secure = true',
+  ]
 }
 
 const MODULE_NOTE =

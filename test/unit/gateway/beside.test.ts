@@ -109,7 +109,8 @@ describe('what stands beside the gateway', () => {
       LISTEN,
       server(),
       '[steering]\nupstream = ["192.0.2.53:53", "[2001:db8::53]:53"]',
-      '[[proxy]]\npath = "/xmpp-websocket"\nto = "http://127.0.0.1:5280/"',
+      '[[proxy]]\npath = "/xmpp-websocket"\nto = "http://127.0.0.1:5280/"\nlink = "websocket"',
+      '[[proxy]]\npath = "/upload"\nto = "http://[::1]:80"',
     )
     expect(config.steering).toEqual({
       listen: { host: '127.0.0.1', port: 15_353 },
@@ -119,7 +120,10 @@ describe('what stands beside the gateway', () => {
       ],
       steer: 'websocket-only',
     })
-    expect(config.proxies).toEqual([{ path: '/xmpp-websocket', to: 'http://127.0.0.1:5280' }])
+    expect(config.proxies).toEqual([
+      { path: '/xmpp-websocket', to: 'http://127.0.0.1:5280', link: 'websocket' },
+      { path: '/upload', to: 'http://[::1]', link: null },
+    ])
     const without = loaded(LISTEN, server())
     expect([without.steering, without.proxies]).toEqual([null, []])
   })

@@ -182,6 +182,24 @@ describe('what the server needs', () => {
     expect(server[1]?.text).toContain('  mod_s2s_dialback: {}\n')
   })
 
+  it('one public port: WebSocket and BOSH of users', () => {
+    const http = 'http://127.0.0.1:5280'
+    const link = (path: string, kind: string) => ({ path, to: http, link: kind })
+    expect(config('prosody', { http }).proxy).toEqual([
+      link('/xmpp-websocket', 'websocket'),
+      link('/http-bind', 'bosh'),
+    ])
+    const lines = text('prosody', { http, url: 'wss://app.example:8443/s2s' })
+    expect(lines).toContain('http_interfaces = { "127.0.0.1" }\nhttp_ports = { 5280 }\nhttps_ports = {}\n')
+    expect(lines).toContain('http_external_url = "https://app.example:8443/"\n')
+    expect(config('ejabberd', { http }).proxy).toEqual([link('/ws', 'websocket'), link('/bosh', 'bosh')])
+    expect(text('ejabberd', { http })).toContain(
+      '    port: 5280\n    ip: "127.0.0.1"\n    module: ejabberd_http\n',
+    )
+    expect(text('ejabberd')).not.toContain('ejabberd_http')
+    expect(text('prosody')).not.toContain('http_')
+  })
+
   it('jabberd2: port 53', () => {
     expect(config('jabberd2').steering?.listen).toBe('127.0.0.1:53')
     expect(text('jabberd2')).toBe('<!-- <out-conn-reuse/> -->\nnameserver 127.0.0.1\n')
@@ -226,6 +244,8 @@ describe('answers that do not go together', () => {
     ['--remote: name the domains that come to the gateway', 'openfire', {}],
     ['--remote: name the domains that come to the gateway', 'prosody', { steering: 'module' }],
     ['--remote: domains are listed for module and property only', 'prosody', openfire],
+    ['--http: only the paths of prosody and ejabberd', 'jabberd2', { http: 'http://127.0.0.1:1' }],
+    ['isthmus.toml: error at proxy[0].to', 'prosody', { http: 'https://127.0.0.1:1' }],
     ['--security: only plaintext is known to work with jabberd2', 'jabberd2', { security: 'tls' }],
     ['--security: plaintext has no use', 'prosody', { security: 'plaintext', serverCa: 'a.pem' }],
     ['--server-pin: one of', 'prosody', { serverPin: '0'.repeat(64), serverCa: 'a.pem' }],
