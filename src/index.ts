@@ -158,7 +158,8 @@ export async function createFederation(options: FederationOptions): Promise<Fede
     publisher.stop()
     front?.stop()
     await core.close(deadlineMs)
-    await front?.close()
+    // Proxied requests under way have what the streams have left of the budget.
+    await front?.close({ graceMs: startMs + deadlineMs - clock.monotonicMs() })
     observer.publish({ type: 'stopped', ms: clock.monotonicMs() - startMs })
   }
   let closed: Promise<void> | null = null

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer, type Server } from 'node:https'
+import type { Server } from 'node:https'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
@@ -7,7 +7,8 @@ import type { Clock, Limits, Observer, RefusalReason } from '../base/index.ts'
 import type { AcceptWebSocket, Transport } from '../transport/index.ts'
 import type { Admission, Place } from './admission.ts'
 import type { Certificates } from './certificates.ts'
-import type { Exchange } from './exchange.ts'
+import { Connections } from './connections.ts'
+import { httpsServer } from './https-server.ts'
 import { clientErrorAnswer, lastWords } from './last-words.ts'
 import type { Proxied } from './proxied.ts'
 import type { ProxyRoute } from './proxy-paths.ts'
@@ -47,43 +48,18 @@ export interface ListenerOptions {
   readonly clock: Clock
 }
 
-interface Connection {
-  readonly place: Place
-  readonly socket: Duplex
-  /** proxied requests that are being answered */
-  readonly exchanges: Set<Exchange>
-}
-
 /** One `[[listen]]`: TLS, HTTP, the upgrades that become streams, and what is passed on to a server behind. */
 export class Listener {
   readonly #options: ListenerOptions
   readonly #server: Server
-  /** what is connected, by the peer's address and port */
-  readonly #connections = new Map<string, Connection>()
+  readonly #connections = new Connections()
   /** sockets that have been told to go: nothing further that they send counts */
   readonly #dismissed = new WeakSet<Duplex>()
 
   constructor(options: ListenerOptions) {
     this.#options = options
     const { limits, certificates, listen } = options
-    this.#server = createServer({
-      ...certificates.fallback,
-      SNICallback: (servername, done) => done(null, certificates.choose(servername)),
-      requestCert: listen.clientCertificates === 'request', // CT-15: requested, never required
-      rejectUnauthorized: false,
-      handshakeTimeout: limits.tlsHandshakeMs,
-      maxHeaderSize: limits.httpHeaderBytes,
-      headersTimeout: limits.httpHeadersMs,
-      // A slow upload is not an attack (DECISIONS 27); our routes take no body.
-      requestTimeout: 0,
-      keepAliveTimeout: limits.httpIdleMs,
-      connectionsCheckingInterval: limits.httpCheckMs,
-      // Both are checked by judgeForm, where a refusal is also reported.
-      requireHostHeader: false,
-      insecureHTTPParser: false,
-    })
-    // Node cuts the list silently at this number.
-    this.#server.maxHeadersCount = limits.httpHeaderFields + 1
+    this.#server = httpsServer(certificates, listen.clientCertificates, limits)
     this.#server.on('connection', (socket: Socket) => this.#onConnection(socket))
     this.#server.on('request', (request, response) => this.#onRequest(request, response))
     this.#server.on('checkContinue', (request, response) => this.#onRequest(request, response))
@@ -123,15 +99,9 @@ export class Listener {
   /** Listen no more; proxied requests may end within the grace, then what is still connected is cut. */
   async close(graceMs: number): Promise<void> {
     const closed = new Promise<void>(resolve => this.#server.close(() => resolve()))
-    await this.#options.proxied.finished(() => this.#exchanges(), graceMs)
-    for (const { socket } of this.#connections.values()) socket.destroy()
+    await this.#options.proxied.finished(() => this.#connections.exchanges, graceMs)
+    this.#connections.destroy()
     await closed
-  }
-
-  #exchanges(): number {
-    let count = 0
-    for (const { exchanges } of this.#connections.values()) count += exchanges.size
-    return count
   }
 
   #onConnection(socket: Socket): void {
@@ -142,16 +112,7 @@ export class Listener {
       socket.destroy()
       return
     }
-    const key = keyOf(socket)
-    const { place } = admitted
-    const exchanges = new Set<Exchange>()
-    this.#connections.set(key, { place, socket, exchanges })
-    socket.once('close', () => {
-      // Node does not tell answers that wait for their turn.
-      for (const exchange of exchanges) exchange.leave()
-      this.#connections.delete(key)
-      place.leave()
-    })
+    this.#connections.add(socket, admitted.place)
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
@@ -209,7 +170,7 @@ export class Listener {
       respond(refused)
       return
     }
-    const connection = this.#connectionOf(request)
+    const connection = this.#connections.of(request.socket)
     const exchange = proxied.exchange(route, request, response, connection?.place ?? null, {
       respond,
       onOver: () => {
@@ -257,11 +218,7 @@ export class Listener {
   }
 
   #placeOf(request: IncomingMessage): Place | null {
-    return this.#connectionOf(request)?.place ?? null
-  }
-
-  #connectionOf({ socket }: IncomingMessage): Connection | null {
-    return this.#connections.get(keyOf(socket)) ?? null
+    return this.#connections.of(request.socket)?.place ?? null
   }
 
   #respond(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
@@ -286,8 +243,7 @@ export class Listener {
     const answer = clientErrorAnswer(error.code ?? '')
     // It has its answer already, which must get out.
     if (this.#dismissed.has(socket)) return
-    const connection = socket instanceof Socket ? this.#connections.get(keyOf(socket)) : undefined
-    const exchanges = [...(connection?.exchanges ?? [])]
+    const exchanges = [...(this.#connections.of(socket)?.exchanges ?? [])]
     // In the middle of an answer, another one would be taken for its rest.
     const answering = exchanges.some(exchange => exchange.answering)
     for (const exchange of exchanges) exchange.abandon()
@@ -333,11 +289,6 @@ const REFUSED = {
   connections: 'there are as many connections as we hold',
   rate: 'new connections come too fast from this address',
 } as const
-
-/** Both ends: one peer may use one port towards two of our addresses. */
-function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
-  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`
-}
 
 function addressOf(socket: Duplex): string {
   return socket instanceof Socket ? (socket.remoteAddress ?? '') : ''

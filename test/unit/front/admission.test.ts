@@ -118,3 +118,45 @@ describe('admission', () => {
     expect(reason('192.0.2.2')).toBe('ok')
   })
 })
+
+describe('a place that is lent to proxied requests', () => {
+  it('counts nowhere but in the total until all of them are over, then as before', () => {
+    const { subject, enter } = admission({ unauthenticatedPerAddress: 1 })
+    const place = enter('192.0.2.1')
+    const [first, second] = [place.lend(), place.lend()]
+    expect([subject.connections, subject.unauthenticated]).toEqual([1, 0])
+    first()
+    first()
+    expect(subject.unauthenticated).toBe(0)
+    expect(enter('192.0.2.1').crowded).toBe(false)
+    second()
+    expect(subject.unauthenticated).toBe(2)
+    // Another one has come meanwhile.
+    expect(place.crowded).toBe(true)
+    place.leave()
+    expect([subject.connections, subject.unauthenticated]).toEqual([1, 1])
+    expect(enter('192.0.2.1').crowded).toBe(true)
+  })
+
+  it('is nobody’s once it is gone, and stays authenticated where it was', () => {
+    const { subject, enter } = admission()
+    const gone = enter('192.0.2.1')
+    const back = gone.lend()
+    gone.leave()
+    back()
+    const proven = enter('192.0.2.2')
+    const over = proven.lend()
+    proven.authenticated()
+    over()
+    expect([subject.connections, subject.unauthenticated]).toEqual([1, 0])
+  })
+
+  it('is not the oldest that goes; but is the youngest when it is back', () => {
+    const { evicted, enter } = admission({ unauthenticatedTotal: 2 })
+    const back = enter('192.0.2.1').lend()
+    for (const address of ['192.0.2.2', '192.0.2.3']) enter(address)
+    expect(evicted).toEqual([])
+    back()
+    expect(evicted).toEqual(['192.0.2.2'])
+  })
+})
