@@ -140,7 +140,7 @@ describe('handlers of an embedded host', () => {
           finish = () => resolve(undefined)
         }),
     })
-    host.start({ domains: context.domains, clock, limits: defaultLimits, send: () => undefined })
+    host.start(Object.assign(new RecordingContext(LOCAL), { clock }))
     const delivery = host.deliver(say(`juliet@${LOCAL}`, 'hello'))
     let stopped = false
     const stopping = host.stop(100).then(() => {
@@ -198,7 +198,7 @@ describe('requests of an embedded host', () => {
     const host = embedded()
     // The federation's limit, not the default.
     const limits = { ...defaultLimits, hostRequestMs: 7 }
-    host.start({ domains: context.domains, clock, limits, send: () => undefined })
+    host.start(Object.assign(new RecordingContext(LOCAL), { clock, limits }))
     const answer = host.request(request())
     clock.advance(6)
     expect(clock.pending()).toBe(1)
