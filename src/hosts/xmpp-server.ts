@@ -5,7 +5,7 @@ import { type Authority, createTrustStore } from '../identity/index.ts'
 import { startReceiving } from '../session/index.ts'
 import { dialbackSecret } from '../stream/index.ts'
 import { listenTcp, type TcpListener, type Transport } from '../transport/index.ts'
-import type { Stanza } from '../xmpp/index.ts'
+import type { Domain, Stanza } from '../xmpp/index.ts'
 import { LegCertificates } from './leg-certificates.ts'
 import { ServerLeg } from './server-leg.ts'
 import { ServerStreams } from './server-streams.ts'
@@ -111,8 +111,11 @@ class XmppServer implements XmppServerHost {
       limits,
       clock,
       onTransport: receive,
-      onRefused: (from, reason) =>
-        observer.publish({ type: 'connection:refused', address: from, reason: 'limit', detail: reason }),
+      onRefused: (from, reason) => {
+        // COMPAT(Prosody): where both SRV records lead here it tries TLS first, and STARTTLS a moment later.
+        if (reason === 'TLS before the stream') return
+        observer.publish({ type: 'connection:refused', address: from, reason: 'limit', detail: reason })
+      },
     })
     for (const bound of listener.listening) observer.publish({ type: 'listening', ...bound })
     this.#running = { listener, streams, leg }
@@ -149,8 +152,10 @@ const UNLIMITED = Number.MAX_SAFE_INTEGER
 
 function serverTls(
   { authority, ca, pin }: Extract<ServerSecurity, { kind: 'tls' }>,
-  { limits, clock, random, isLocal }: HostContext,
+  { limits, clock, random, domains }: HostContext,
 ): ServerTls {
+  // What another host of this federation serves is as remote to the server as everything else.
+  const isLocal = (domain: Domain) => domains.has(domain)
   const certificates = new LegCertificates({ authority, ca, limits, clock, random, isLocal })
   const judge = serverTrust({ ca, pin, limits, clock })
   return {
