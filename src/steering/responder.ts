@@ -57,7 +57,7 @@ export class Responder {
     return this.#forward(query, via)
   }
 
-  /** What waits for an upstream gets no answer any more. */
+  /** What waits for an upstream fails. */
   close(): void {
     this.#closing.abort()
   }
@@ -71,15 +71,18 @@ export class Responder {
     return steered ? 'steered' : 'forwarded'
   }
 
-  async #forward(query: Query, via: Via): Promise<Buffer | null> {
-    const { signal } = this.#closing
+  async #forward(query: Query, via: Via): Promise<Buffer> {
     if (this.#forwarding >= this.#options.limits.steeringQueries) return this.#refuse(query, via)
     this.#forwarding += 1
     // A question that came over TCP has an answer that is too large for UDP.
-    const forwarded = await forward(query, via === 'tcp' ? askTcp : askUdp, this.#options, signal)
+    const forwarded = await forward(
+      query,
+      via === 'tcp' ? askTcp : askUdp,
+      this.#options,
+      this.#closing.signal,
+    )
     this.#forwarding -= 1
     if (forwarded.ok) return forwarded.message
-    if (signal.aborted) return null
     this.#report(forwarded)
     return answerTo(query, via, { rcode: RCODE.serverFailure })
   }

@@ -264,6 +264,30 @@ describe('floods', () => {
     ).toHaveLength(32)
   })
 
+  it('of questions about one domain that is undecided: so many wait, the others are told', async () => {
+    const upstream = await upstreamOf()
+    let settle = (_: boolean) => {}
+    const decide = () =>
+      new Promise<boolean>(resolve => {
+        settle = resolve
+      })
+    const set = await open({
+      upstream: [upstream.endpoint],
+      decide,
+      limits: { ...limits, steeringPipelined: 64 },
+    })
+    const asked = askOverTcp(
+      set.port,
+      Array.from({ length: 40 }, (_, id) => queryFor(STEERED, 'SRV', { id })),
+    )
+    await expect.poll(() => set.events.some(({ type }) => type === 'steering:refused')).toBe(true)
+    settle(true)
+    const answers = await asked
+    expect(answers.filter(answer => rcodeOf(answer) === 2)).toHaveLength(8)
+    expect(answers.filter(answer => rcodeOf(answer) === 0)).toHaveLength(32)
+    expect(set.decided).toEqual(['montague.example'])
+  })
+
   it('of answered questions leave no memory behind', async () => {
     const upstream = await upstreamOf()
     const set = await open({ upstream: [upstream.endpoint], limits: { steeringQueries: 256 } })
@@ -311,6 +335,30 @@ describe('floods', () => {
     clearInterval(dribble)
     await unharmed(set)
     expect(process.getActiveResourcesInfo().length).toBeLessThanOrEqual(before + 4)
+  })
+
+  it('of connections: one too many is ended, and those that are there stay', async () => {
+    const upstream = await upstreamOf()
+    const set = await open({ upstream: [upstream.endpoint], limits: { steeringConnections: 2 } })
+    const sockets = await Promise.all(
+      Array.from({ length: 2 }, async () => {
+        const socket = connect(set.port, '127.0.0.1')
+        await new Promise<void>(resolve => socket.on('connect', resolve))
+        // It is taken, not merely in the kernel's queue, once it is answered.
+        await exchange(socket)
+        return socket
+      }),
+    )
+    closing.push(async () => {
+      for (const socket of sockets) socket.destroy()
+    })
+    expect(await askOverTcp(set.port, [queryFor(STEERED)]).catch(() => [])).toEqual([])
+    for (const socket of sockets) expect(decode((await exchange(socket)).subarray(2)).answers).toHaveLength(1)
+
+    function exchange(socket: Socket): Promise<Buffer> {
+      socket.write(framed(queryFor(STEERED)))
+      return new Promise(resolve => socket.once('data', resolve))
+    }
   })
 
   it('of questions whose answers nobody reads: we stop reading, and end it', async () => {

@@ -48,6 +48,12 @@ describe('a query', () => {
     expect(secure.ok && secure.query.edns?.dnssec).toBe(true)
   })
 
+  it('has its EDNS among the additional records only', () => {
+    const { additionals = [] } = withOpt()
+    const result = read(queryFor('montague.example', 'A', { answers: additionals, additionals }))
+    expect(result.ok && result.query.edns).toBeNull()
+  })
+
   it('with an odd record behind the question is still read', () => {
     const question = queryFor('montague.example', 'A')
     question.writeUInt16BE(1, 10)

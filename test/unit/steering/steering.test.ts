@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram'
 import { Resolver } from 'node:dns/promises'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { decode } from 'dns-packet'
 import { afterEach, describe, expect, it } from 'vitest'
 import {
@@ -259,8 +259,28 @@ describe('addresses', () => {
     const { port, steering } = await stage({ upstream: [silent.endpoint] })
     const waiting = askOverTcp(port, [queryFor(OTHER)])
     await expect.poll(() => silent.arrived.length).toBe(1)
+    const idle = connect(port, '127.0.0.1')
+    const ended = new Promise<void>(resolve => idle.on('close', () => resolve()))
+    await new Promise<void>(resolve => idle.on('connect', resolve))
     await Promise.all([steering.close(), steering.close()])
     expect(await waiting).toEqual([])
+    await ended
     await open({ listen: steering.listening, upstream: [silent.endpoint] })
+  })
+
+  it('a decision that comes after the end does no harm', async () => {
+    const upstream = await upstreamOf()
+    const settle: ((steered: boolean) => void)[] = []
+    const decide = () => new Promise<boolean>(resolve => settle.push(resolve))
+    const { port, steering } = await stage({ upstream: [upstream.endpoint], decide })
+    const socket = createSocket('udp4')
+    closing.push(() => new Promise(resolve => socket.close(() => resolve())))
+    for (const name of [STEERED, OTHER]) socket.send(queryFor(name), port, '127.0.0.1')
+    await expect.poll(() => settle.length).toBe(2)
+    await steering.close()
+    settle[0]?.(true)
+    settle[1]?.(false)
+    await new Promise(resolve => setImmediate(resolve))
+    expect(upstream.arrived).toEqual([])
   })
 })
