@@ -32,3 +32,14 @@ export function provenCallee({ domain, via, name, notAfterMs }: ProvenVerdict): 
   const facts = { domain, method: 'dialback', evidence: `${via} ${name}`, notAfterMs } as const
   return Object.freeze(facts) as PeerProof
 }
+
+/** The peer has shown the digest of the secret that it shares with us (XEP-0114). Not exported from the room. */
+export function proveByHandshake(domain: Domain): PeerProof {
+  const facts = {
+    domain,
+    method: 'handshake',
+    evidence: `secret of ${domain}`,
+    notAfterMs: Infinity,
+  } as const
+  return Object.freeze(facts) as PeerProof
+}
