@@ -52,16 +52,17 @@ describe('a resolver of Node', () => {
     const { port, decided, events, steering } = await open({ upstream: [upstream.endpoint] })
     const resolver = new Resolver({ timeout: 5_000, tries: 1 })
     resolver.setServers([`127.0.0.1:${port}`])
+    // Node 24 tells the type of each record too.
     const here = [{ name: 'localhost', port: 15_269, priority: 0, weight: 0 }]
-    expect(await resolver.resolveSrv(STEERED)).toEqual(here)
-    expect(await resolver.resolveSrv('_xmpp-server._tcp.xn--mnchen-3ya.example')).toEqual(here)
+    expect(await resolver.resolveSrv(STEERED)).toMatchObject(here)
+    expect(await resolver.resolveSrv('_xmpp-server._tcp.xn--mnchen-3ya.example')).toMatchObject(here)
     await expect(resolver.resolveSrv('_xmpps-server._tcp.montague.example')).rejects.toMatchObject({
       code: 'ENOTFOUND',
     })
     expect(await resolver.resolve4('localhost')).toEqual(['127.0.0.1'])
     expect(await resolver.resolve6('localhost')).toEqual(['::1'])
     expect(upstream.arrived).toEqual([])
-    expect(await resolver.resolveSrv(OTHER)).toEqual([
+    expect(await resolver.resolveSrv(OTHER)).toMatchObject([
       { name: 'xmpp.capulet.example', port: 5269, priority: 0, weight: 0 },
     ])
     await expect(resolver.resolve4('montague.example')).rejects.toMatchObject({ code: 'ENOTFOUND' })
