@@ -5,7 +5,7 @@ import { checked, filePath, fingerprint } from './values.ts'
 
 /** Where a server brings its outgoing streams: both families, as SRV targets are names (localhost). */
 export const SERVER_LISTEN: readonly string[] = ['127.0.0.1:15269', '[::1]:15269']
-export const SERVER_ALLOW: readonly string[] = ['127.0.0.0/8', '::1/128']
+const SERVER_ALLOW: readonly string[] = ['127.0.0.0/8', '::1/128']
 export const AUTHORITY_DIRECTORY = 'isthmus-authority'
 /** In that directory: what the server has to trust. */
 export const AUTHORITY_CERTIFICATE = 'ca.pem'

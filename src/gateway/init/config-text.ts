@@ -26,8 +26,12 @@ function domainLines({ domain, also, url, certificate, key, server }: InitPlan):
   return [
     '[[domain]]',
     `name = ${quoted(domain)}`,
-    '# Every further domain of the same server that others talk to, and that the certificate is for too. Usual are',
-    `# ${usualSubdomains(domain).join(', ')}.`,
+    ...(server === 'component'
+      ? ['# Further domains that the component answers for, and that the certificate is for too.']
+      : [
+          '# Every further domain of the server that others talk to, and that the certificate is for too. Usual are',
+          `# ${usualSubdomains(domain).join(', ')}.`,
+        ]),
     `also = ${list(also)}`,
     '# Where other servers reach the domain.',
     `url = ${quoted(url)}`,

@@ -105,6 +105,7 @@ const PLAINTEXT = ['# The gateway, on this machine, talks plaintext and dialback
 function strictLines({ roots }: InitPlan): string[] {
   return [
     '# The gateway proves each remote domain with a certificate of its own authority.',
+    '# As Debian has it. If yours takes servers without TLS, say optional.',
     's2s_use_starttls: required',
     `# This replaces the roots that ejabberd has by itself: the file holds those of the system and the gateway's.`,
     `ca_file: ${quoted(roots)}`,

@@ -56,6 +56,7 @@ function strict({ roots, serverAddress }: InitPlan): string[] {
     '-- it is. The authorities of the system stay trusted. Have an `ssl` already? Add cafile to it.',
     `ssl = { cafile = ${lua(roots)} }`,
     `s2s_ports = { ${port} }`,
+    '-- As Debian has it. If yours takes servers that prove less, leave these two lines out.',
     's2s_require_encryption = true',
     's2s_secure_auth = true',
   ]
