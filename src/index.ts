@@ -6,6 +6,7 @@ import {
   type CheckReport,
   FederationCore,
   type FederationOptions,
+  publishedDomains,
   readOptions,
   type Stage,
 } from './federation/index.ts'
@@ -24,6 +25,7 @@ export type {
   Host,
   HostContext,
   ListenOptions,
+  ProxyOptions,
   Stage,
   StageName,
   StreamHost,
@@ -113,7 +115,7 @@ export async function createFederation(options: FederationOptions): Promise<Fede
 
   const resolver = createResolver({ ...settings, clock })
   const discovery = createDiscovery({ ...settings, resolver, observer, clock, random })
-  const publisher = createHostMetaPublisher({ domains: settings.domains, resolver, limits, clock })
+  const publisher = createHostMetaPublisher({ domains: publishedDomains(settings), resolver, limits, clock })
   const core = new FederationCore({
     settings,
     discovery,
@@ -141,9 +143,19 @@ export async function createFederation(options: FederationOptions): Promise<Fede
     // Not waited for: DNS may be silent for long, and until it speaks only the hint of our addresses is missing.
     void publisher.start()
     if (settings.listen.length > 0) {
-      const { listen, domains, ca } = settings
+      const { listen, domains, ca, proxies } = settings
       const documents = (domain: Domain) => publisher.documents(domain)
-      front = await createFront({ listen, domains, ca, documents, onTransport, observer, limits, clock })
+      front = await createFront({
+        listen,
+        domains,
+        ca,
+        proxies,
+        documents,
+        onTransport,
+        observer,
+        limits,
+        clock,
+      })
     }
   } catch (problem) {
     publisher.stop()

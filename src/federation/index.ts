@@ -25,6 +25,8 @@ export {
   type DomainOptions,
   type FederationOptions,
   type ListenOptions,
+  type ProxyOptions,
   readOptions,
   type Settings,
 } from './options.ts'
+export { publishedDomains } from './published.ts'

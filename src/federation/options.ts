@@ -23,6 +23,8 @@ export interface FederationOptions {
     /** 'host:port' -> 'address:port': where the socket goes; TLS and HTTP unchanged */
     readonly connect?: Readonly<Record<string, string>>
   }
+  /** what a server behind us offers over HTTP, through our listeners */
+  readonly proxies?: readonly ProxyOptions[]
   /** static, ahead of discovery */
   readonly endpoints?: readonly { readonly domain: string; readonly url: string }[]
   readonly limits?: Partial<Limits>
@@ -48,6 +50,15 @@ export interface DomainOptions {
   readonly host: Host | StreamHost
 }
 
+export interface ProxyOptions {
+  /** it, and everything below it */
+  readonly path: string
+  /** 'http://ADDRESS:PORT' */
+  readonly to: string
+  /** what users' programs find there; published in host-meta for every domain with a url */
+  readonly link?: 'websocket' | 'bosh'
+}
+
 export interface ListenOptions {
   /** 'address:port' or '[address]:port'; port 0 takes a free one */
   readonly address: string
@@ -58,6 +69,7 @@ export interface ListenOptions {
 export interface Settings {
   readonly domains: readonly DomainSettings[]
   readonly listen: readonly ListenSettings[]
+  readonly proxies: readonly ProxyOptions[]
   readonly ca: readonly string[]
   readonly trust: TrustStore
   readonly allowPrivate: readonly string[]
@@ -98,6 +110,12 @@ export function readOptions(options: FederationOptions): Settings {
   if (listen.length > 0 && domains.every(({ url }) => url === null))
     problem('listen', 'no domain has a url: nobody would come')
   for (const found of createTrustStore({ roots: ca, intermediates }).problems) problem('trust', found)
+  const proxies = options.proxies ?? []
+  proxies.forEach(({ path, to }, index) => {
+    if (!/^\/[!-~]*$/.test(path)) problem(`proxies[${index}].path`, `not a path: ${quoted(path)}`)
+    if (!URL.canParse(to) || new URL(to).protocol !== 'http:')
+      problem(`proxies[${index}].to`, `not an http URL: ${quoted(to)}`)
+  })
   allowPrivate.forEach((block, index) => {
     if (!isBlock(block)) problem(`network.allowPrivate[${index}]`, `not a CIDR block: ${quoted(block)}`)
   })
@@ -119,7 +137,7 @@ export function readOptions(options: FederationOptions): Settings {
 
   if (problems.length > 0) throw new TypeError(`createFederation: ${problems.join('; ')}`)
   const trust = createTrustStore({ roots: [...rootCertificates, ...ca], intermediates })
-  return { domains, listen, ca, trust, allowPrivate, connect, endpoints, limits }
+  return { domains, listen, proxies, ca, trust, allowPrivate, connect, endpoints, limits }
 }
 
 type Problem = (path: string, what: string) => void

@@ -133,6 +133,7 @@ export function federationOptions(
       host: hostOf(domain),
     })),
     listen: config.listen,
+    proxies: config.proxies.map(({ link, ...proxy }) => (link === null ? proxy : { ...proxy, link })),
     trust: {
       ca: config.trust.ca.map(file => file.pem),
       intermediates: config.trust.intermediates.map(file => file.pem),

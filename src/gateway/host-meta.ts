@@ -1,6 +1,6 @@
 import { systemClock } from '../base/system.ts'
 import { createHostMetaPublisher, createResolver } from '../discovery/index.ts'
-import { readOptions } from '../federation/index.ts'
+import { publishedDomains, readOptions } from '../federation/index.ts'
 import { type Domain, toAscii } from '../xmpp/index.ts'
 import type { Config } from './config/config.ts'
 import { federationOptions } from './gateway.ts'
@@ -18,7 +18,8 @@ export interface HostMetaFiles {
 /** What a gateway with this configuration publishes for `domain` at this moment; null where it publishes nothing. */
 export async function hostMetaFor(config: Config, domain: Domain): Promise<HostMetaFiles | null> {
   const settings = readOptions(federationOptions(config))
-  const { domains, limits } = settings
+  const { limits } = settings
+  const domains = publishedDomains(settings)
   const resolver = createResolver({ ...settings, clock: systemClock })
   const publisher = createHostMetaPublisher({ domains, resolver, limits, clock: systemClock })
   try {
