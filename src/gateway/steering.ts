@@ -29,7 +29,8 @@ export async function startSteering(
     decide: domain => {
       if (own.has(domain)) return false
       if (steer === 'all') return true
-      return federation.isOnWebSocket(domain, { signal: AbortSignal.timeout(limits.steeringDecisionMs) })
+      // Whoever asks waits less long, and finds it the next time.
+      return federation.isOnWebSocket(domain, { signal: AbortSignal.timeout(limits.attemptMs) })
     },
     limits,
     clock: systemClock,
