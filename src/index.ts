@@ -31,6 +31,8 @@ export type {
   StreamHost,
 } from './federation/index.ts'
 export {
+  type ComponentOptions,
+  component,
   type EmbeddedHost,
   type EmbeddedOptions,
   embedded,

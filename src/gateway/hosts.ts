@@ -1,8 +1,7 @@
-import { embedded, type XmppServerHost, xmppServer } from '../hosts/index.ts'
+import { component, embedded, type XmppServerHost, xmppServer } from '../hosts/index.ts'
 import type { Authority } from '../identity/index.ts'
 import type { Host, StreamHost } from '../index.ts'
-import type { Config, DomainConfig, ServerConfig } from './config/config.ts'
-import { StartProblem } from './system-failure.ts'
+import type { ComponentConfig, Config, DomainConfig, ServerConfig } from './config/config.ts'
 
 export interface Hosts {
   of(domain: DomainConfig): Host | StreamHost
@@ -20,8 +19,11 @@ export function createHosts(
 ): Hosts {
   const echo = embedded({ echo: true })
   const servers = new Map<string, XmppServerHost>()
+  const components = new Map<string, Host>()
   const serverOf = (config: ServerConfig) =>
     madeOnce(servers, JSON.stringify(config.listen), () => xmppServer(serverOptions(config, authorityAt)))
+  const componentOf = (config: ComponentConfig) =>
+    madeOnce(components, JSON.stringify(config.listen), () => component(componentOptions(config)))
   const hostOf = (domain: DomainConfig): Host | StreamHost => {
     switch (domain.host.kind) {
       case 'embedded':
@@ -29,7 +31,7 @@ export function createHosts(
       case 'server':
         return serverOf(domain.host)
       case 'component':
-        throw new StartProblem('host = "component" is not part of this version')
+        return componentOf(domain.host)
     }
   }
   const hosts = new Map(domains.map(domain => [domain, hostOf(domain)] as const))
@@ -68,5 +70,15 @@ function serverOptions(
             ca: security.ca === null ? [] : [security.ca.pem],
             pin: security.pin,
           },
+  }
+}
+
+function componentOptions({ listen, ...rest }: ComponentConfig): Parameters<typeof component>[0] {
+  const { secret, second, holdMs } = rest
+  return {
+    listen: 'path' in listen ? listen : { address: listen.host, port: listen.port },
+    secret,
+    second,
+    holdMs,
   }
 }
