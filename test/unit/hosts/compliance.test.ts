@@ -1,4 +1,5 @@
 import { embedded } from '../../../src/hosts/index.ts'
+import { AnsweredComponent } from '../../kit/component.ts'
 import { hostCompliance } from '../../kit/host-compliance.ts'
 
 hostCompliance('embedded', () => embedded())
@@ -11,3 +12,4 @@ hostCompliance('embedded with handlers', () =>
     onPresence: () => undefined,
   }),
 )
+hostCompliance('component', () => new AnsweredComponent())
