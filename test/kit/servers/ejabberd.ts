@@ -17,11 +17,11 @@ export interface EjabberdOptions extends ServerOptions {
 
 /**
  * ejabberd with a domain and its rooms. The fragment is a file that the configuration includes, so that its listeners
- * and modules come beside those here; where it brings an s2s listener of its own, ours is left out.
+ * and modules come beside those here; where it brings a listener for s2s or HTTP, ours is left out.
  */
 export async function startEjabberd(options: EjabberdOptions): Promise<Server> {
   const { folder, users = [], domain, certificate, inetrc } = options
-  const ports = await serverPorts()
+  const ports = options.ports ?? (await serverPorts())
   const write = ownFolder(folder)
   const fragment = fragmentOf(options, ports)
   if (certificate !== undefined) {
@@ -74,6 +74,13 @@ function configuration(options: EjabberdOptions, ports: Ports, fragment: string)
   - port: ${ports.s2s}
     ip: "127.0.0.1"
     module: ejabberd_s2s_in`
+  const http = `
+  - port: ${ports.http}
+    ip: "127.0.0.1"
+    module: ejabberd_http
+    request_handlers:
+      /ws: ejabberd_http_ws
+      /bosh: mod_bosh`
   return `
 hosts:
   - ${domain}
@@ -83,13 +90,7 @@ ${certificate === undefined ? '' : `certfiles:\n  - certificate.pem`}
 listen:
   - port: ${ports.c2s}
     ip: "127.0.0.1"
-    module: ejabberd_c2s
-  - port: ${ports.http}
-    ip: "127.0.0.1"
-    module: ejabberd_http
-    request_handlers:
-      /ws: ejabberd_http_ws
-      /bosh: mod_bosh${fragment.includes('ejabberd_s2s_in') ? '' : s2s}
+    module: ejabberd_c2s${fragment.includes('ejabberd_s2s_in') ? '' : s2s}${fragment.includes('ejabberd_http') ? '' : http}
 auth_method: internal
 modules:
   mod_adhoc: {}

@@ -34,7 +34,7 @@ export const PROSODY_13 = fileURLToPath(
 /** Prosody with a domain and its rooms. Its s2s is as Prosody's defaults have it; the fragment says what differs. */
 export async function startProsody(options: ProsodyOptions): Promise<Server> {
   const { folder, domain, users = [], certificate, program = 'prosody' } = options
-  const ports = await serverPorts()
+  const ports = options.ports ?? (await serverPorts())
   const write = ownFolder(folder)
   for (const user of users) {
     const account = `data/${encoded(domain)}/accounts/${encoded(user)}.dat`
@@ -44,7 +44,10 @@ export async function startProsody(options: ProsodyOptions): Promise<Server> {
     write(`certificates/${domain}.crt`, certificate.certificatePem)
     write(`certificates/${domain}.key`, certificate.keyPem)
   }
-  const file = write('prosody.cfg.lua', configuration(options, ports))
+  const fragment = fragmentOf(options, ports)
+  // As Debian's own configuration includes what an operator adds.
+  write('conf.d/fragment.cfg.lua', fragment)
+  const file = write('prosody.cfg.lua', configuration(options, ports, fragment))
   return startServer('prosody', options, ports, {
     program,
     args: ['--config', file, '-F'],
@@ -52,7 +55,7 @@ export async function startProsody(options: ProsodyOptions): Promise<Server> {
   })
 }
 
-function configuration(options: ProsodyOptions, ports: Ports): string {
+function configuration(options: ProsodyOptions, ports: Ports, fragment: string): string {
   const { folder, domain, users = [], modules = [], hosts = '', debug = false } = options
   const here = (name: string) => JSON.stringify(join(folder, name))
   const enabled = [...STOCK_MODULES, ...modules].map(name => JSON.stringify(name)).join('; ')
@@ -67,7 +70,7 @@ certificates = ${here('certificates')}
 log = { ${debug ? 'debug' : 'info'} = ${here('prosody.log')} }
 interfaces = { "127.0.0.1" }
 c2s_ports = { ${ports.c2s} }
-s2s_ports = { ${ports.s2s} }
+${fragment.includes('s2s_ports') ? '' : `s2s_ports = { ${ports.s2s} }`}
 http_ports = { ${ports.http} }
 https_ports = { }
 c2s_direct_tls_ports = { }
@@ -78,11 +81,10 @@ allow_unencrypted_plain_auth = true
 unlimited_jids = { ${unlimited} }
 modules_enabled = { ${enabled} }
 
-${fragmentOf(options, ports)}
-
 VirtualHost "${domain}"
 Component "rooms.${domain}" "muc"
 ${hosts}
+Include "conf.d/*.cfg.lua"
 `
 }
 

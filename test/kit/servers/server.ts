@@ -14,8 +14,12 @@ export interface ServerOptions {
   readonly users?: readonly string[]
   /** Lines for the server's configuration, as an operator adds them, or what makes them of the ports. */
   readonly fragment?: Fragment
+  /** default: free ones; they are needed before where the fragment is made elsewhere */
+  readonly ports?: Ports
   /** PEM, for c2s and s2s; default: none, no TLS */
   readonly certificate?: { readonly certificatePem: string; readonly keyPem: string }
+  /** default: free ones */
+  readonly ports?: Ports
   /** log everything, not only what matters */
   readonly debug?: boolean
 }

@@ -1,0 +1,150 @@
+import { execFileSync } from 'node:child_process'
+import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'vitest'
+import type { Command } from '../command.ts'
+import { takePorts } from './ports.ts'
+import { type Server, serverPorts } from './server.ts'
+import type { Stage } from './stage.ts'
+
+const main = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url))
+
+export interface HouseOptions {
+  /** 'capulet': the domain is capulet.example */
+  readonly name: string
+  readonly server: 'prosody' | 'ejabberd'
+  readonly users: readonly string[]
+  /** for `isthmus init`, beyond what ports and folders need */
+  readonly init?: readonly string[]
+  /** of the resolver that everything unsteered is asked of; default: one that knows nothing */
+  readonly upstream?: number
+  /** lines for the end of isthmus.toml */
+  readonly toml?: string
+  /** lines for the server, beside those that init gives */
+  readonly lines?: string
+  readonly program?: string
+  readonly modules?: readonly string[]
+  readonly debug?: boolean
+}
+
+/** What an operator has who did what `isthmus init` said: a server, and a gateway beside it. */
+export interface House {
+  readonly domain: string
+  readonly rooms: string
+  readonly server: Server
+  /** the gateway at this moment */
+  gateway: Command
+  /** where the gateway takes wss */
+  readonly port: number
+  readonly folder: string
+  /** Start it again; the old one has ended. */
+  restartGateway(): Promise<void>
+}
+
+/** What `isthmus init --stdout --json` prints. */
+interface Printed {
+  readonly config: string
+  readonly server: readonly { readonly file: string; readonly text: string }[]
+}
+
+/** Public ports of all houses of a stage, so that each finds the others. */
+export async function publicPorts(...names: readonly string[]): Promise<Readonly<Record<string, number>>> {
+  const ports = await takePorts(names.length)
+  return Object.fromEntries(names.map((name, index) => [name, ports[index] ?? 0]))
+}
+
+/** Build it by init's output. Each `others` is found at its public port, by host-meta, as if that were 443. */
+export async function buildHouse(
+  stage: Stage,
+  options: HouseOptions,
+  others: Readonly<Record<string, number>>,
+): Promise<House> {
+  const { name, server: kind, users, init = [] } = options
+  const domain = `${name}.example`
+  const rooms = `rooms.${domain}`
+  const port = others[name] ?? 0
+  const folder = stage.path(`gateway-${name}`)
+  mkdirSync(folder, { mode: 0o700 })
+  const ports = await serverPorts()
+  const [listen = 0, dns = 0] = await takePorts(2)
+  const upstream = options.upstream ?? (await stage.names()).port
+  const roots = join(folder, 'roots.pem')
+  const certificate = stage.issue(domain)
+  writeFileSync(join(folder, `${domain}.pem`), certificate.certificatePem)
+  writeFileSync(join(folder, `${domain}.key`), certificate.keyPem, { mode: 0o600 })
+  writeFileSync(join(folder, 'ca.pem'), stage.authority.caPem)
+
+  const printed: Printed = JSON.parse(
+    execFileSync(process.execPath, [
+      main,
+      'init',
+      ...['--server', kind, '--domain', domain, '--also', rooms],
+      ...['--listen', `127.0.0.1:${port}`, '--server-address', `127.0.0.1:${ports.s2s}`],
+      ...['--server-listen', `127.0.0.1:${listen}`, '--server-listen', `[::1]:${listen}`],
+      ...['--dns-listen', `127.0.0.1:${dns}`, '--dns-upstream', `127.0.0.1:${upstream}`],
+      ...init,
+      ...(init.includes('plaintext') || init.includes('no')
+        ? []
+        : ['--server-ca', 'ca.pem', '--roots', roots]),
+      '--stdout',
+      '--json',
+    ]).toString(),
+  )
+  const text = (file: string) => printed.server.find(part => part.file.endsWith(file))?.text
+  const connect = Object.entries(others)
+    .filter(([other]) => other !== name)
+    .flatMap(([other, at]) => [
+      `"${other}.example:443" = "127.0.0.1:${at}"`,
+      `"rooms.${other}.example:443" = "127.0.0.1:${at}"`,
+    ])
+  writeFileSync(
+    join(folder, 'isthmus.toml'),
+    `${printed.config}
+[trust]
+ca = ["ca.pem"]
+[network]
+connect = { ${connect.join(', ')} }
+[log]
+level = "debug"
+${options.toml ?? ''}`,
+  )
+  // The gateway makes its authority before the server can be told to trust it.
+  const started = () => stage.gateway(`gateway-${name}/isthmus`)
+  const gateway = await started()
+  if (printed.config.includes('security = "tls"')) {
+    rmSync(roots, { force: true })
+    for (const file of ['isthmus-authority/ca.pem', 'ca.pem'])
+      appendFileSync(roots, readFileSync(join(folder, file), 'utf8'))
+  }
+  const common = {
+    domain,
+    users,
+    ports,
+    certificate,
+    ...(options.debug === undefined ? {} : { debug: options.debug }),
+    fragment: `${text('.yml') ?? text('.lua') ?? ''}\n${options.lines ?? ''}`,
+  }
+  const inetrc = text('inetrc')
+  const server =
+    kind === 'prosody'
+      ? await stage.prosody({
+          ...common,
+          modules: ['s2s_bidi', ...(options.modules ?? [])],
+          ...(options.program === undefined ? {} : { program: options.program }),
+        })
+      : await stage.ejabberd({ ...common, ...(inetrc === undefined ? {} : { inetrc }) })
+  const house: House = {
+    domain,
+    rooms,
+    server,
+    gateway,
+    port,
+    folder,
+    async restartGateway() {
+      expect(house.gateway.isRunning).toBe(false)
+      house.gateway = await started()
+    },
+  }
+  return house
+}
