@@ -1,7 +1,7 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { createProxyServer } from 'httpxy'
 import type { Clock, Limits } from '../base/index.ts'
-import { judgeAnswer, passRequestHeaders, passResponseHeaders } from './proxy-headers.ts'
+import { hasBody, judgeAnswer, passRequestHeaders, passResponseHeaders } from './proxy-headers.ts'
 import { type ProxyRoute, proxyOptions } from './proxy-paths.ts'
 import { type Answer, plain, refuse } from './request.ts'
 import { Watch } from './watch.ts'
@@ -98,13 +98,14 @@ export class Exchange {
     })
     if (this.#expectsContinue) {
       outgoing.setHeader('Expect', '100-continue')
-      outgoing.flushHeaders()
       outgoing.once('continue', () => {
         if (!this.#expectsContinue || this.#settled || response.headersSent) return
         this.#expectsContinue = false
         response.writeContinue()
       })
     }
+    // Else it would wait for the first byte of the body, which may wait for an answer.
+    if (hasBody(request)) outgoing.flushHeaders()
     const connected = () => {
       if (request.complete && request.readableEnded) this.#await()
       else this.#send()

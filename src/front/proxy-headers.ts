@@ -70,11 +70,11 @@ export function judgeAnswer({ statusCode = 0, headers, rawHeaders }: IncomingMes
   const encoding = headers['transfer-encoding']
   if (encoding !== undefined && encoding.toLowerCase() !== 'chunked')
     return 'its answer has a transfer encoding other than chunked'
-  if (rawHeaders.length > 2 * NODE_FIELDS) return 'its answer has too many header fields'
+  if (rawHeaders.length >= 2 * NODE_FIELDS) return 'its answer has too many header fields'
   return null
 }
 
-/** Node forgets what comes after, silently. */
+/** Node keeps so many, and forgets the others silently. */
 const NODE_FIELDS = 1_000
 
 function dropHopByHop(headers: IncomingHttpHeaders): void {

@@ -116,7 +116,6 @@ export class Tunnel {
       [backend, socket],
     ] as const) {
       // A WebSocket has no half: who has heard its close ends soon, or is ended. What was taken still goes out.
-      one.once('end', () => this.#linger(backend))
       one.once('close', () => {
         other.end()
         if (!other.destroyed) this.#linger(backend)

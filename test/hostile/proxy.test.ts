@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { request as httpsRequest } from 'node:https'
+import type { ConnectionOptions } from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { ask, type Backend, backend, proxyFront } from '../kit/backends.ts'
 import { backTo, resources, type TestFront } from '../kit/fronts.ts'
@@ -342,6 +343,64 @@ describe('what it costs', () => {
     await backTo(baseline)
   })
 
+  it('who does not take the end that it is given is ended', async () => {
+    const server = await backend(
+      (request, response) => {
+        request.resume()
+        response.writeHead(413)
+        response.end('no')
+      },
+      { webSocket: false },
+    )
+    closing.push(() => server.close())
+    const silent = await rawTcpServer()
+    closing.push(() => silent.close())
+    const test = await proxyFront(
+      { '/x': server.url, '/ws': `http://127.0.0.1:${silent.port}` },
+      { limits: { closeMs: 200, proxyIdleMs: 400 } },
+    )
+    closing.push(() => test.front.close())
+    // A body of which more and more comes after the answer, and an upgrade whose refusal changes nothing.
+    const refusedUpgrade = upgrade({ lines: ['X-Field: x'] })
+    for (const request of [post('Content-Length: 1000000'), refusedUpgrade]) {
+      const peer = await rawTls(test.port, HALF_OPEN)
+      const closed = new Promise(resolve => peer.socket.once('close', resolve))
+      peer.write(request)
+      expect((await peer.head())?.status).toBe(413)
+      const dribble = setInterval(() => peer.write('x'), 20)
+      await closed
+      clearInterval(dribble)
+    }
+    // A server behind that does not hear the end of its client.
+    const leaver = await rawTls(test.port, HALF_OPEN)
+    leaver.write(upgrade({ target: '/ws' }))
+    const peer = await silent.accept()
+    await peer.head()
+    peer.write('HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n')
+    await leaver.head()
+    peer.socket.pause()
+    leaver.socket.end()
+    await leaver.ended()
+    leaver.destroy()
+    peer.destroy()
+  })
+
+  it('an answer of ours is not lost to who is still sending', async () => {
+    const gone = await rawTcpServer()
+    gone.close()
+    const test = await proxyFront({ '/x': `http://127.0.0.1:${gone.port}` }, { limits: { closeMs: 30_000 } })
+    closing.push(() => test.front.close())
+    const sender = await rawTls(test.port)
+    sender.write(post(`Content-Length: ${64 * MIB}`))
+    const written = new Promise<unknown>(resolve => {
+      sender.socket.write(Buffer.alloc(64 * MIB), problem => resolve(problem ?? 'all of it'))
+    })
+    expect(await sender.head()).toMatchObject({ status: 502, headers: { connection: 'close' } })
+    await sender.ended()
+    // What it sends is read until its end: a reset for unread bytes can overtake the answer on its way.
+    expect(await written).toBe('all of it')
+  })
+
   it('clients that come and go in every way leave nothing', async () => {
     const server = await backend((request, response) => {
       request.on('error', () => {})
@@ -417,6 +476,9 @@ describe('what it costs', () => {
     expect((await ask(test.port, '/healthz')).status).toBe(200)
   })
 })
+
+/** Does not end by itself when the other side does. The types do not know it, Node does. */
+const HALF_OPEN: ConnectionOptions & { readonly allowHalfOpen: boolean } = { allowHalfOpen: true }
 
 const BLOCK = Buffer.alloc(64 * 1024, 'isthmus ')
 
