@@ -46,7 +46,13 @@ export const LIMITS = {
   messageMs: limit('ms', 30_000, 'first to last byte of one message: no dribbling'),
   saslAttempts: limit('count', 3, 'then policy-violation (RFC 6120 §6.4.5 allows 2 to 5)'),
   dialbackPending: limit('count', 16, 'dialback keys of one stream that are being asked about (DB-23)'),
-  dialbackPairs: limit('count', 256, 'pairs that one stream may prove (DB-23)'),
+  dialbackPairs: limit(
+    'count',
+    50,
+    'pairs that one stream may prove, those that are asked about included (DB-23)',
+  ),
+  dialbackMs: limit('ms', 60_000, 'a key is shown to its answer: the peer calls back meanwhile (WS-56)'),
+  dialbackKeyBytes: limit('bytes', 1_024, 'of a peer, kept while it is asked about; the usual ones have 64'),
   pairStreams: limit('count', 8, 'inbound streams of one pair: two gateways and reconnects are normal'),
 
   // -- buffers

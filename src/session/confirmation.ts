@@ -17,17 +17,24 @@ export interface ConfirmationOptions {
   }
 }
 
+/** A ping that waits for its answer. */
+interface Asked {
+  readonly id: number
+  /** how many had been sent when it went out */
+  readonly sent: number
+}
+
 /**
  * Whether the peer has read what we sent. A ping goes out some time after the first stanza that nothing has confirmed;
- * its answer confirms all that was sent before it. At most one ping waits for its answer, so that a busy stream costs as
- * little as a quiet one.
+ * its answer confirms all that was sent before it. No further one goes out before its answer, so that a busy stream costs
+ * as little as a quiet one; only at a beat, twenty seconds or more later, is it asked once more.
  */
 export class Confirmation {
   /** the peer has answered a ping of ours */
-  answers = false
+  #answers = false
   readonly #transport: Transport
   readonly #barrier: NonNullable<ConfirmationOptions['barrier']> | null
-  /** barriers in a row without an answer */
+  /** beats in a row at which a barrier waited for its answer */
   #missed = 0
   /** nobody answers barriers here: what the kernel has taken counts as read */
   #writtenIsRead = false
@@ -37,8 +44,8 @@ export class Confirmation {
   /** set when a ping is due */
   #timer: Timer | null = null
   #lastId = 0
-  /** how many had been sent when the ping went out whose answer we wait for; null: none */
-  #asked: number | null = null
+  /** oldest first; of the wire's own pings only the last, whose answer may be the only one (RFC 6455 §5.5.3) */
+  #asked: readonly Asked[] = NOBODY
   /** the wire has pings */
   #canAsk = true
   /** how many went to the wire before our close; null while it is open */
@@ -68,37 +75,36 @@ export class Confirmation {
 
   add(stanza: Stanza): void {
     this.#unconfirmed.add(stanza)
-    if (this.#timer === null && this.#asked === null) this.#askLater()
+    if (this.#timer === null && this.#asked.length === 0) this.#askLater()
   }
 
-  /** @returns false where the wire has no pings */
+  /**
+   * At each beat.
+   * @returns false where silence on this wire means nothing: it has no pings, or their answers come elsewhere
+   */
   ping(): boolean {
-    if (this.#writtenIsRead) return false
-    if (this.#barrier !== null && this.#asked !== null) this.#miss(this.#barrier)
-    if (this.#writtenIsRead) return false
-    // RFC 6455 §5.5.3: the answer to the last of several may be the only one.
-    this.#lastId = (this.#lastId + 1) % IDS
-    // What was taken after our close never went to the wire.
-    this.#asked = this.#written ?? this.#unconfirmed.sent
-    if (this.#barrier !== null) this.#barrier.write(this.#lastId)
-    else this.#canAsk = this.#transport.ping(this.#lastId)
-    return this.#canAsk
+    if (this.#barrier === null) return this.#ask()
+    // What nobody has sent for is quiet.
+    if (this.#asked.length > 0 && this.#written === null) this.#miss(this.#barrier)
+    return false
   }
 
   answered(id: number): void {
-    this.answers = true
+    const at = this.#asked.findIndex(asked => asked.id === id)
+    this.#answers = true
     this.#missed = 0
-    if (this.#deaf || id !== this.#lastId || this.#asked === null) return
-    this.#unconfirmed.confirm(this.#asked)
-    this.#asked = null
-    if (this.unconfirmed > 0 && this.#written === null) this.#askLater()
+    const asked = this.#asked[at]
+    if (this.#deaf || asked === undefined) return
+    this.#unconfirmed.confirm(asked.sent)
+    this.#asked = this.#asked.slice(at + 1)
+    if (this.unconfirmed > 0 && this.#asked.length === 0) this.#askLater()
   }
 
-  /** Our close is the next thing that we write: ask a last time. */
+  /** Our close is the next thing that we write: ask a last time, where the answer can come before the peer's close. */
   close(): void {
     this.#cancel()
     this.#written = this.#unconfirmed.sent
-    if (this.unconfirmed > 0 && this.#canAsk) this.ping()
+    if (this.unconfirmed > 0 && this.#canAsk && this.#barrier === null) this.#ask()
   }
 
   /** The peer has given this stream up: that its transport reads on says nothing of stanzas. */
@@ -108,9 +114,14 @@ export class Confirmation {
     this.#deaf = true
   }
 
-  /** All that went to the wire before our close is confirmed. */
-  confirmWritten(): void {
-    if (!this.#deaf && this.#written !== null) this.#unconfirmed.confirm(this.#written)
+  /**
+   * The end, with the peer's `<close/>`: in answer to ours, or before it.
+   * @param inOrder the transport has ended as it should
+   */
+  peerClosed(closedBy: 'us' | 'peer', inOrder: boolean): void {
+    if (this.#deaf || this.#written === null) return
+    const hasRead = closedBy === 'us' ? this.#answerIsRead() : inOrder && !this.#asksExactly()
+    if (hasRead) this.#unconfirmed.confirm(this.#written)
   }
 
   stop(): void {
@@ -118,20 +129,48 @@ export class Confirmation {
     this.#canAsk = false
   }
 
+  /** A close in answer to ours: one wire brings pongs ahead of it, which say so more exactly; the other no barrier's. */
+  #answerIsRead(): boolean {
+    return this.#barrier !== null || !this.#answers
+  }
+
+  /** The peer says exactly what it has read, so that what it has not said it may not have. */
+  #asksExactly(): boolean {
+    return this.#barrier === null ? this.#answers : !this.#writtenIsRead
+  }
+
+  #ask(): boolean {
+    this.#lastId = (this.#lastId + 1) % IDS
+    // What was taken after our close never went to the wire.
+    const asked = { id: this.#lastId, sent: this.#written ?? this.#unconfirmed.sent }
+    if (this.#barrier === null) {
+      this.#asked = [asked]
+      this.#canAsk = this.#transport.ping(asked.id)
+    } else {
+      this.#asked = [...this.#asked, asked]
+      this.#barrier.write(asked.id)
+    }
+    return this.#canAsk
+  }
+
   #askLater(): void {
     if (!this.#canAsk || this.#written !== null) return
     this.#timer = this.#clock.setTimer(this.#limits.confirmMs, () => {
       this.#timer = null
       if (this.#writtenIsRead) this.#confirmTaken()
-      else this.ping()
+      else this.#ask()
     })
   }
 
+  /** A lost answer is no silence: the first time, ask again. */
   #miss(barrier: NonNullable<ConfirmationOptions['barrier']>): void {
     this.#missed += 1
-    if (this.#missed < BARRIERS_MISSED) return
+    if (this.#missed < BARRIERS_MISSED) {
+      this.#ask()
+      return
+    }
     this.#writtenIsRead = true
-    this.#asked = null
+    this.#asked = NOBODY
     barrier.onSilent()
     this.#confirmTaken()
   }
@@ -147,5 +186,6 @@ export class Confirmation {
   }
 }
 
+const NOBODY: readonly Asked[] = []
 const IDS = 2 ** 32
 const BARRIERS_MISSED = 2

@@ -1,45 +1,24 @@
 import type { LocalFailure, NetworkFailure, StreamRole } from '../base/index.ts'
-import { type Codec, type Decoded, OVERSIZE } from '../framing/index.ts'
-import type { IdentityVerdict } from '../identity/index.ts'
-import type { DialbackOutcome, StreamInput, StreamOutput, Verification } from '../stream/index.ts'
-import type {
-  StartTlsOptions,
-  TlsFacts,
-  Transport,
-  TransportFacts,
-  TransportHandler,
-} from '../transport/index.ts'
+import { type Codec, OVERSIZE } from '../framing/index.ts'
+import type { StreamInput, StreamOutput, Verification } from '../stream/index.ts'
+import type { Transport, TransportFacts, TransportHandler } from '../transport/index.ts'
 import { xmlLimits } from '../xml/index.ts'
 import type { Domain, DomainPair, Failure, Stanza } from '../xmpp/index.ts'
 import { Confirmation, type ConfirmationOptions } from './confirmation.ts'
+import type { DriverOptions, Machine } from './driver-options.ts'
 import { StreamEvents } from './events.ts'
+import { Inbox } from './inbox.ts'
 import { Intake } from './intake.ts'
 import { Liveness } from './liveness.ts'
-import type { Barrier, SessionOptions } from './options.ts'
+import type { SessionOptions } from './options.ts'
 import { Outflow } from './outflow.ts'
 import { Pace } from './pace.ts'
 import type { EstablishedSession } from './session.ts'
 import { type Driver, StandingSession } from './standing.ts'
 import { Timers } from './timers.ts'
-import type { Wire } from './wire.ts'
+import { Verifications } from './verifications.ts'
 
-/** A stream machine with its state: an input makes outputs. */
-export type Machine = (input: StreamInput) => readonly StreamOutput[]
-
-export interface DriverOptions {
-  readonly session: SessionOptions
-  readonly role: StreamRole
-  /** as far as they are known before the peer's header */
-  readonly names: { readonly local: string; readonly remote: string }
-  readonly machine: Machine
-  readonly wire: Wire
-  /** who the peer's certificate proves; absent where that has been judged */
-  readonly judge?: (tls: TlsFacts | null, claimed: Domain) => IdentityVerdict
-  readonly startTls?: (pair: DomainPair) => StartTlsOptions
-  readonly verify?: (verification: Verification, signal: AbortSignal) => Promise<DialbackOutcome>
-  readonly barrier?: Barrier | undefined
-  readonly onVerified?: (outcome: DialbackOutcome) => void
-}
+export type { Machine } from './driver-options.ts'
 
 type Closed = { readonly failure: NetworkFailure | LocalFailure | null }
 
@@ -61,10 +40,10 @@ export class SessionDriver implements Driver, TransportHandler {
   readonly #confirmation: Confirmation
   readonly #liveness: Liveness
   readonly #pace: Pace
+  readonly #inbox: Inbox
+  readonly #verifications: Verifications | null
   readonly #startMs: number
   #established: StandingSession | null = null
-  /** decoded, and waiting for the handler */
-  #left: readonly Decoded[] = NONE
   /** what the outputs of an input have given rise to, while they are carried out */
   #next: StreamInput[] | null = null
   #stepping: StreamInput['type'] | null = null
@@ -78,8 +57,6 @@ export class SessionDriver implements Driver, TransportHandler {
   #closed: Closed | null = null
   /** why we cut the transport */
   #cause: Failure | null = null
-  /** of keys that are being asked about */
-  #verifying: AbortController | null = null
   /** the end is under way or told */
   #over = false
   /** onEnded has been called: what is sent now would be lost without a word */
@@ -105,12 +82,17 @@ export class SessionDriver implements Driver, TransportHandler {
       limits,
       clock,
       random,
-      // The answer to a barrier comes elsewhere: silence on this stream means nothing, then.
-      ping: () => this.#confirmation.ping() && options.barrier === undefined,
+      ping: () => this.#confirmation.ping(),
       isPaused: () => this.#intake.paused,
       onBeat: () => this.#beat(),
       onDead: () => this.abort(silent(limits.deadMs)),
     })
+    this.#inbox = new Inbox({
+      feed: frame => this.#onFrame(frame),
+      isBusy: () => this.#intake.busy,
+      isCut: () => this.#cause !== null,
+    })
+    this.#verifications = this.#verifiedBy(options)
   }
 
   /** @param outputs the machine's first */
@@ -153,9 +135,9 @@ export class SessionDriver implements Driver, TransportHandler {
   }
 
   abort(failure: Failure): void {
-    if (this.#closed !== null && this.#left.length === 0) return
+    if (this.#closed !== null && this.#inbox.isEmpty) return
     this.#cause ??= failure
-    this.#left = NONE
+    this.#inbox.clear()
     const closed = this.#closed
     if (closed === null) this.#transport.abort()
     else queueMicrotask(() => this.#ending(closed))
@@ -167,7 +149,7 @@ export class SessionDriver implements Driver, TransportHandler {
     this.#intake.took(bytes.length)
     const decoded = this.#codec.decode(bytes)
     this.#pace.took(bytes, decoded.length)
-    this.#take(decoded)
+    this.#inbox.take(decoded)
   }
 
   onOversize(): void {
@@ -196,28 +178,19 @@ export class SessionDriver implements Driver, TransportHandler {
   onClosed(failure: NetworkFailure | LocalFailure | null): void {
     this.#closed = { failure }
     // What came before the end is told before it.
-    if (this.#left.length === 0) this.#ending(this.#closed)
+    if (this.#inbox.isEmpty) this.#ending(this.#closed)
   }
 
   // -- reading -------------------------------------------------------------------------------------------------------
 
-  #take(decoded: readonly Decoded[]): void {
-    for (const [index, frame] of decoded.entries()) {
-      if (this.#cause !== null) return
-      if (this.#intake.busy) {
-        this.#left = decoded.slice(index)
-        return
-      }
-      if (frame.type === 'close') this.#peerClosed = true
-      this.#feed(frame)
-    }
+  #onFrame(frame: StreamInput): void {
+    if (frame.type === 'close') this.#peerClosed = true
+    this.#feed(frame)
   }
 
   /** Nobody works on a stanza any longer, and there is an allowance: first what is here already. */
   #readOn(): void {
-    const left = this.#left
-    this.#left = NONE
-    this.#take(left)
+    this.#inbox.goOn()
     if (this.#intake.busy) return
     if (this.#closed !== null) {
       this.#ending(this.#closed)
@@ -302,6 +275,8 @@ export class SessionDriver implements Driver, TransportHandler {
         this.#judge(output.claimed)
         break
       case 'restart':
+        // WS-41: what was asked before it is void.
+        this.#verifications?.giveUp()
         this.#codec.restart()
         break
       case 'progress':
@@ -351,16 +326,20 @@ export class SessionDriver implements Driver, TransportHandler {
     })
   }
 
-  #verify({ pair, id, key }: Verification): void {
-    const { verify } = this.#parts
-    if (verify === undefined) throw new TypeError('a key is to be verified where none is taken')
-    const answer = (outcome: DialbackOutcome) => {
-      if (!this.#over) this.#feed({ type: 'verification', pair, id, key, outcome })
-    }
-    this.#verifying ??= new AbortController()
-    verify({ pair, id, key }, this.#verifying.signal).then(answer, () => {
-      answer({ type: 'error', condition: 'internal-server-error' })
+  #verifiedBy({ verify }: DriverOptions): Verifications | null {
+    if (verify === undefined) return null
+    const { limits, clock } = this.#options
+    return new Verifications({
+      verify,
+      limits,
+      clock,
+      onAnswer: (verification, outcome) => this.#feed({ type: 'verification', ...verification, outcome }),
     })
+  }
+
+  #verify({ pair, from, to, id, key }: Verification): void {
+    if (this.#verifications === null) throw new TypeError('a key is to be verified where none is taken')
+    this.#verifications.ask({ pair, from, to, id, key })
   }
 
   #authorise({ pair, proof }: Extract<StreamOutput, { type: 'authorised' }>): void {
@@ -433,12 +412,12 @@ export class SessionDriver implements Driver, TransportHandler {
     if (this.#over) return
     this.#feed({ type: 'transport-closed', failure: this.#cause ?? closed.failure })
     this.#over = true
-    this.#verifying?.abort()
+    this.#verifications?.giveUp()
     for (const part of [this.#timers, this.#intake, this.#outflow, this.#liveness, this.#confirmation])
       part.stop()
     // Without an outcome the machine has failed, and #cause says how.
     const { failure } = this.#outcome ?? { failure: this.#cause }
-    if (this.#isAnsweredClose(closed)) this.#confirmation.confirmWritten()
+    this.#settle(closed)
     const { clock, handler } = this.#options
     this.#events.ended(failure, this.#established !== null, clock.monotonicMs() - this.#startMs)
     this.#told = true
@@ -449,18 +428,13 @@ export class SessionDriver implements Driver, TransportHandler {
     }
   }
 
-  /**
-   * Whether the closes themselves say that the peer has read everything: it has answered ours, or, where it was first,
-   * ended the transport in order after it. A peer that answers pings has said so more exactly before.
-   */
-  #isAnsweredClose({ failure }: Closed): boolean {
-    if (!this.#peerClosed || this.#confirmation.answers) return false
-    if (this.#outcome?.failure?.kind === 'reported') return false
-    return this.#closedBy === 'end' || (this.#closedBy === 'close' && failure === null)
+  /** Whether the closes themselves say that the peer has read everything: it has answered ours, or was first. */
+  #settle({ failure }: Closed): void {
+    if (!this.#peerClosed || this.#outcome?.failure?.kind === 'reported') return
+    if (this.#closedBy === 'end') this.#confirmation.peerClosed('us', failure === null)
+    else if (this.#closedBy === 'close') this.#confirmation.peerClosed('peer', failure === null)
   }
 }
-
-const NONE: readonly Decoded[] = []
 
 /** CT-09, SE-16: who was proven by it has to prove itself again. */
 const EXPIRED: Failure = {

@@ -1,5 +1,5 @@
 import type { Step, StreamInput } from '../stream/index.ts'
-import type { Machine } from './driver.ts'
+import type { Machine } from './driver-options.ts'
 
 /** A pure machine with its state. */
 export function machineOf<S>(first: Step<S>, step: (state: S, input: StreamInput) => Step<S>): Machine {

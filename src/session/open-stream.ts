@@ -1,4 +1,4 @@
-import type { Failure, Stanza } from '../xmpp/index.ts'
+import type { Failure } from '../xmpp/index.ts'
 import type { EstablishedSession, Session, SessionHandler } from './session.ts'
 
 /** What becomes of a stream after it stood. */
@@ -20,19 +20,16 @@ export function openStream(
     let events: StreamEvents | null = null
     /** it stood and ended in one turn: nothing was sent, so nobody has to hear of it but the caller */
     let ended: { readonly failure: Failure | null } | null = null
-    /** what came on a bidi stream before the caller had it */
-    let early: Stanza[] | null = []
-    const stand = (session: EstablishedSession) => {
+    const stand = (session: EstablishedSession): StreamEvents | null => {
       if (ended !== null) {
         resolve(ended.failure ?? CLOSED)
-        return
+        return null
       }
       events = onStands(session)
-      const stanzas = early ?? []
-      early = null
-      for (const stanza of stanzas) void events.onStanza?.(stanza, session)
       resolve(null)
+      return events
     }
+    let stands: Promise<StreamEvents | null> = Promise.resolve(null)
     const onAbort = () => session.abort(GIVEN_UP)
     const session = start({
       onEstablished: standing => {
@@ -40,14 +37,21 @@ export function openStream(
         signal.removeEventListener('abort', onAbort)
         established = true
         // Later: it does not send before this call has returned.
-        queueMicrotask(() => stand(standing))
+        stands = Promise.resolve()
+          .then(() => stand(standing))
+          .catch(defect => {
+            const failure: Failure = { by: 'us', kind: 'internal', detail: String(defect) }
+            standing.abort(failure)
+            resolve(failure)
+            return null
+          })
         return null
       },
-      onStanza: (stanza, standing) => {
-        if (early === null) return events?.onStanza?.(stanza, standing)
-        early.push(stanza)
-        return undefined
-      },
+      onStanza: (stanza, standing) =>
+        events === null
+          ? // Of a bidi stream, in the turn in which it stood: nothing more is read before the caller has it.
+            stands.then(late => late?.onStanza?.(stanza, standing))
+          : events.onStanza?.(stanza, standing),
       onDrain: standing => events?.onDrain(standing),
       onEnded: (...end) => {
         signal.removeEventListener('abort', onAbort)

@@ -2,6 +2,7 @@ import type { ScannedElement } from '../xml/index.ts'
 import { type Failure, isViolation, NS, toStreamError } from '../xmpp/index.ts'
 import { errorElement, readError } from './errors.ts'
 import type { Step, StreamInput, StreamOutput } from './machine.ts'
+import { NOTHING } from './outputs.ts'
 import { type Takes, takenStanza } from './pair-stanza.ts'
 
 /** Our `<close/>` is written; nothing more is. */
@@ -27,13 +28,18 @@ const CLOSING: StreamOutput = { type: 'progress', step: { name: 'closing' } }
 /**
  * End a stream whose header we have written: the error that tells of `failure`, where there is one, then close. Where
  * the peer is not to blame, its own close is awaited, and what it sends until then is taken from `takes`.
+ * @param isTold the peer has been told in other words, so no error follows
  */
 export function close(
   failure: Failure | null,
-  { takes = null, afterMs }: { readonly takes?: Takes | null; readonly afterMs: number },
+  {
+    takes = null,
+    isTold = false,
+    afterMs,
+  }: { readonly takes?: Takes | null; readonly isTold?: boolean; readonly afterMs: number },
 ): Step<Closing | Ended> {
   const outputs: StreamOutput[] = [CLOSING]
-  const told = failure === null ? null : toStreamError(failure)
+  const told = failure === null || isTold ? null : toStreamError(failure)
   // WS-42: the error, the close, and then the transport.
   if (told !== null) outputs.push({ type: 'write', frame: { type: 'element', element: errorElement(told) } })
   outputs.push(CLOSE)
@@ -76,7 +82,7 @@ export function gone(failure: Failure): Step<Ended> {
   return { state: ENDED, outputs: [CLOSING, { type: 'ended', failure }] }
 }
 
-/** Nothing can be said, since there is no stream yet: the transport alone ends, and its code tells (WS-48). */
+/** Nothing can be said, since there is no stream: the transport alone ends, and its code tells (WS-48). */
 export function drop(failure: Failure | null): Step<Ended> {
   const told = failure === null ? null : toStreamError(failure)
   const code = codeOf(failure)
@@ -116,7 +122,7 @@ export function stepClosing(state: Closing, input: StreamInput): Step<Closing | 
   }
 }
 
-export const NOTHING: readonly StreamOutput[] = Object.freeze([])
+export { NOTHING }
 
 /** WS-47: whatever the transport says of itself, without a close it is no end in order. */
 export function lost(failure: Failure | null): Failure {

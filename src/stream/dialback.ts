@@ -10,6 +10,7 @@ import {
   type StanzaCondition,
   type Violation,
 } from '../xmpp/index.ts'
+import type { Verification } from './machine.ts'
 
 // Server dialback (XEP-0220) as values: what is said, and the keys that are shown. Who waits for what is the machines'.
 
@@ -114,9 +115,9 @@ export function resultElement({ local, remote }: DomainPair, key: string): Eleme
   return dialback('result', { from: local, to: remote }, [key])
 }
 
-/** DB-11 */
-export function verifyElement({ local, remote }: DomainPair, id: string, key: string): Element {
-  return dialback('verify', { from: local, to: remote, id }, [key])
+/** DB-11, DB-03: of the letters that the key came with. */
+export function verifyElement({ from, to, id, key }: Omit<Verification, 'pair'>): Element {
+  return dialback('verify', { from: to, to: from, id }, [key])
 }
 
 /** DB-10 to DB-12: the addresses swapped, as they stood. */

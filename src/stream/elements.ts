@@ -9,8 +9,8 @@ export type ElementKind =
   | 'error'
   | 'sasl'
   | 'dialback'
-  /** never offered (WS-64) */
   | 'starttls'
+  | 'bidi'
   /** in a namespace of the stream, where nothing else may be */
   | 'misplaced'
   | 'unknown'
@@ -24,6 +24,10 @@ export function kindOf({ name, namespace }: ScannedElement): ElementKind {
       return 'sasl'
     case NS.tls:
       return 'starttls'
+    // BI-02: old servers mix the two up.
+    case NS.bidi:
+    case NS.bidiFeature:
+      return 'bidi'
     case NS.framing:
       return 'misplaced'
   }

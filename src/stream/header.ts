@@ -1,5 +1,6 @@
 import type { OutgoingFrame, StreamHeader } from '../framing/index.ts'
 import { type Domain, type Failure, notFederable, parseDomain } from '../xmpp/index.ts'
+import type { DialbackSecret } from './dialback.ts'
 import { violated } from './errors.ts'
 
 /**
@@ -38,8 +39,9 @@ export interface HeaderPolicy {
   readonly isLocal: (domain: Domain) => boolean
   /** whom a stream is taken from; without it from every domain of the network that is not local */
   readonly admits?: (from: Domain) => boolean
-  /** headers from before version 1.0, which may name nobody */
+  /** headers from before version 1.0, which may name nobody: where there is dialback, which is all they have */
   readonly legacy?: boolean
+  readonly dialback?: DialbackSecret
 }
 
 /** What an initiating side's header asks for. A missing from is no fault (ST-05). */
@@ -51,8 +53,13 @@ export function judgeHeader(header: StreamHeader, policy: HeaderPolicy): JudgedH
 }
 
 /** COMPAT(jabberd2): its headers have no version, and name nobody where one stream serves several pairs. */
-export function isLegacy({ version }: StreamHeader, { legacy = false }: HeaderPolicy): boolean {
-  return legacy && version === undefined
+export function isLegacy({ version }: StreamHeader, { legacy = false, dialback }: HeaderPolicy): boolean {
+  return legacy && dialback !== undefined && version === undefined
+}
+
+/** Whether keys can be made of it: there is one, in one word (DB-01). */
+export function isUsable(id: string | undefined): id is string {
+  return id !== undefined && id !== '' && !/\s/.test(id)
 }
 
 function headerFault(

@@ -95,6 +95,9 @@ export type StreamProgress =
 /** A key that was shown to us, and the stream id that it was made for. */
 export interface Verification {
   readonly pair: DomainPair
+  /** the same two as they were written beside the key, which may have been made of these letters (DB-03, DB-25) */
+  readonly from: string
+  readonly to: string
   readonly id: string
   readonly key: string
 }

@@ -44,19 +44,27 @@ export interface SaslAnswer {
   readonly isAttempt: boolean
 }
 
-/** Answer a SASL element of a peer whose certificate proves `from`; null: it has no place on this side. */
-export function answerSasl(scanned: ScannedElement, from: Domain, challenged: boolean): SaslAnswer | null {
+/**
+ * Answer a SASL element; null: it has no place on this side.
+ * @param from whom the peer's certificate proves; null: nobody, so no mechanism was offered
+ */
+export function answerSasl(
+  scanned: ScannedElement,
+  from: Domain | null,
+  challenged: boolean,
+): SaslAnswer | null {
   switch (scanned.name) {
     case 'auth': {
       // SA-15: a second one starts anew.
-      if (scanned.attribute('mechanism') !== EXTERNAL) return failed('invalid-mechanism', true)
+      if (from === null || scanned.attribute('mechanism') !== EXTERNAL)
+        return failed('invalid-mechanism', true)
       const data = dataOf(scanned.element())
       // SA-07: nothing at all is no response yet; '=' is an empty one.
       if (data === '') return { type: 'challenge', element: CHALLENGE, isAttempt: true }
       return judge(data, from, true)
     }
     case 'response':
-      if (!challenged) return failed('malformed-request', true)
+      if (from === null || !challenged) return failed('malformed-request', true)
       return judge(dataOf(scanned.element()), from, false)
     case 'abort':
       return failed('aborted', !challenged)

@@ -1,7 +1,7 @@
 import type { Limits } from '../base/index.ts'
 import type { StreamHeader } from '../framing/index.ts'
-import type { Element, ScannedElement } from '../xml/index.ts'
-import type { DomainPair, Failure } from '../xmpp/index.ts'
+import type { ScannedElement } from '../xml/index.ts'
+import type { Failure } from '../xmpp/index.ts'
 import {
   answerClose,
   answerError,
@@ -10,22 +10,24 @@ import {
   type Ended,
   gone,
   lost,
-  NOTHING,
   stepClosing,
 } from './closing.ts'
-import { type DialbackOutcome, readDialback, verifyElement } from './dialback.ts'
+import {
+  type DialbackOutcome,
+  readDialback,
+  UNSOLICITED,
+  UNSOLICITED_MAX,
+  verifyElement,
+} from './dialback.ts'
 import { kindOf } from './elements.ts'
 import { violated } from './errors.ts'
 import { CLOSED_EARLY, NO_HEADER, UNVERIFIED } from './failures.ts'
 import { openFrame } from './header.ts'
-import type { Step, StreamInput, StreamOutput, StreamTimer } from './machine.ts'
+import type { Step, StreamInput, StreamTimer, Verification } from './machine.ts'
+import { after, arm, disarm, NOTHING, writeElement } from './outputs.ts'
 
-export interface VerifyingOptions {
-  /** `local` was shown the key, `remote` is said to have made it */
-  readonly pair: DomainPair
-  /** of the stream on which the key was shown (DB-11) */
-  readonly id: string
-  readonly key: string
+/** `pair.local` was shown the key, `pair.remote` is said to have made it; `id` is of the stream on which it was shown (DB-11). */
+export interface VerifyingOptions extends Verification {
   /** what says, for the log, who has answered */
   readonly evidence: string
   readonly limits: Pick<Limits, 'openMs' | 'negotiationMs' | 'closeMs'>
@@ -33,19 +35,22 @@ export interface VerifyingOptions {
 
 export type VerifyingState = AwaitingOpen | AwaitingFeatures | Asking | Closing | Ended
 
-interface AwaitingOpen {
+interface Common {
+  readonly options: VerifyingOptions
+  /** dialback answers that we did not ask for */
+  readonly unsolicited: number
+}
+
+interface AwaitingOpen extends Common {
   readonly type: 'awaiting-open'
-  readonly options: VerifyingOptions
 }
 
-interface AwaitingFeatures {
+interface AwaitingFeatures extends Common {
   readonly type: 'awaiting-features'
-  readonly options: VerifyingOptions
 }
 
-interface Asking {
+interface Asking extends Common {
   readonly type: 'asking'
-  readonly options: VerifyingOptions
 }
 
 type Live = AwaitingOpen | AwaitingFeatures | Asking
@@ -55,11 +60,8 @@ export function startVerifying(options: VerifyingOptions): Step<VerifyingState> 
   const { pair, limits } = options
   const frame = openFrame({ from: pair.local, to: pair.remote }, { dialback: true })
   return {
-    state: { type: 'awaiting-open', options },
-    outputs: [
-      { type: 'write', frame },
-      { type: 'timer', timer: 'open', afterMs: limits.openMs },
-    ],
+    state: { type: 'awaiting-open', options, unsolicited: 0 },
+    outputs: [{ type: 'write', frame }, arm('open', limits.openMs)],
   }
 }
 
@@ -93,22 +95,14 @@ export function stepVerifying(state: VerifyingState, input: StreamInput): Step<V
 
 function onOpen(state: Live, header: StreamHeader): Step<VerifyingState> {
   if (state.type !== 'awaiting-open') return fail(state, violated('bad-format', 'WS-34', 'a second header'))
-  const { options } = state
-  const timers: readonly StreamOutput[] = [
-    { type: 'timer', timer: 'open', afterMs: null },
-    { type: 'timer', timer: 'negotiation', afterMs: options.limits.negotiationMs },
-  ]
+  const timers = [disarm('open'), arm('negotiation', state.options.limits.negotiationMs)]
   // COMPAT(jabberd2): without a version no features follow.
-  if (header.version === undefined) return ask(options, timers)
-  return { state: { type: 'awaiting-features', options }, outputs: timers }
+  if (header.version === undefined) return after(timers, ask(state))
+  return { state: { ...state, type: 'awaiting-features' }, outputs: timers }
 }
 
-function ask(options: VerifyingOptions, before: readonly StreamOutput[]): Step<VerifyingState> {
-  const { pair, id, key } = options
-  return {
-    state: { type: 'asking', options },
-    outputs: [...before, writeElement(verifyElement(pair, id, key))],
-  }
+function ask(state: Common): Step<VerifyingState> {
+  return { state: { ...state, type: 'asking' }, outputs: [writeElement(verifyElement(state.options))] }
 }
 
 function onElement(state: Live, scanned: ScannedElement): Step<VerifyingState> {
@@ -117,7 +111,7 @@ function onElement(state: Live, scanned: ScannedElement): Step<VerifyingState> {
   if (kind === 'error') return leave(state, answerError(scanned, options.limits.closeMs))
   if (state.type === 'awaiting-open')
     return fail(state, violated('bad-format', 'WS-31', 'something else before the header'))
-  if (state.type === 'awaiting-features' && kind === 'features') return ask(options, NOTHING)
+  if (state.type === 'awaiting-features' && kind === 'features') return ask(state)
   if (kind === 'stanza')
     return fail(state, violated('not-authorized', 'ST-17', 'a stanza on a stream that asks'))
   return kind === 'dialback' ? onDialback(state, scanned) : { state, outputs: NOTHING }
@@ -129,9 +123,10 @@ function onDialback(state: AwaitingFeatures | Asking, scanned: ScannedElement): 
   const { pair, id, evidence } = options
   const read = readDialback(scanned)
   if (read.kind === 'violation') return fail(state, { by: 'peer', kind: 'violation', ...read.violation })
-  const isAnswer = state.type === 'asking' && read.kind === 'answer' && read.name === 'verify'
-  if (!isAnswer || read.id !== id) return { state, outputs: NOTHING }
-  if (read.pair?.local !== pair.local || read.pair.remote !== pair.remote) return { state, outputs: NOTHING }
+  if (read.kind === 'request') return { state, outputs: NOTHING }
+  const isAnswer = state.type === 'asking' && read.name === 'verify' && read.id === id
+  if (!isAnswer || read.pair?.local !== pair.local || read.pair.remote !== pair.remote)
+    return onUnsolicited(state)
   const outcome: DialbackOutcome =
     read.type === 'valid'
       ? { type: 'valid', evidence }
@@ -142,21 +137,20 @@ function onDialback(state: AwaitingFeatures | Asking, scanned: ScannedElement): 
   return { state: ended.state, outputs: [{ type: 'verified', outcome }, ...ended.outputs] }
 }
 
+function onUnsolicited(state: AwaitingFeatures | Asking): Step<VerifyingState> {
+  const unsolicited = state.unsolicited + 1
+  if (unsolicited < UNSOLICITED_MAX) return { state: { ...state, unsolicited }, outputs: NOTHING }
+  return fail(state, { by: 'peer', kind: 'violation', ...UNSOLICITED })
+}
+
 function fail(state: Live, failure: Failure | null): Step<VerifyingState> {
   return leave(state, close(failure, { afterMs: state.options.limits.closeMs }))
 }
 
 function leave(state: Live, step: Step<Closing | Ended>): Step<VerifyingState> {
-  return {
-    state: step.state,
-    outputs: [{ type: 'timer', timer: timerOf(state), afterMs: null }, ...step.outputs],
-  }
+  return after([disarm(timerOf(state))], step)
 }
 
 function timerOf(state: Live): StreamTimer {
   return state.type === 'awaiting-open' ? 'open' : 'negotiation'
-}
-
-function writeElement(element: Element): StreamOutput {
-  return { type: 'write', frame: { type: 'element', element } }
 }

@@ -1,0 +1,28 @@
+import type { StreamRole } from '../base/index.ts'
+import type { IdentityVerdict } from '../identity/index.ts'
+import type { DialbackOutcome, StreamInput, StreamOutput, Verification } from '../stream/index.ts'
+import type { StartTlsOptions, TlsFacts } from '../transport/index.ts'
+import type { Domain, DomainPair } from '../xmpp/index.ts'
+import type { Barrier, SessionOptions } from './options.ts'
+import type { Wire } from './wire.ts'
+
+/** A stream machine with its state: an input makes outputs. */
+export type Machine = (input: StreamInput) => readonly StreamOutput[]
+
+export interface DriverOptions {
+  readonly session: SessionOptions
+  readonly role: StreamRole
+  /** as far as they are known before the peer's header */
+  readonly names: { readonly local: string; readonly remote: string }
+  readonly machine: Machine
+  readonly wire: Wire
+  /** who the peer's certificate proves; absent where that has been judged */
+  readonly judge?: (tls: TlsFacts | null, claimed: Domain) => IdentityVerdict
+  /** absent: TLS is never agreed on */
+  readonly startTls?: (pair: DomainPair) => StartTlsOptions
+  /** absent: no keys are taken */
+  readonly verify?: (verification: Verification, signal: AbortSignal) => Promise<DialbackOutcome>
+  readonly barrier?: Barrier | undefined
+  /** of a stream that asks about a key */
+  readonly onVerified?: (outcome: DialbackOutcome) => void
+}

@@ -1,0 +1,93 @@
+import type { ScannedElement } from '../xml/index.ts'
+import type { Failure } from '../xmpp/index.ts'
+import {
+  answerVerify,
+  type DialbackAnswer,
+  dialbackKey,
+  readDialback,
+  refuseResult,
+  resultElement,
+  UNSOLICITED,
+  UNSOLICITED_MAX,
+} from './dialback.ts'
+import {
+  common,
+  establish,
+  fail,
+  type InitiatingState,
+  type Live,
+  type Offered,
+  type ShowingKey,
+} from './initiating-state.ts'
+import type { Step } from './machine.ts'
+import { arm, authenticating, NOTHING, writeElement } from './outputs.ts'
+import { proveByDialback, provenCallee } from './proof.ts'
+
+// Server dialback (PROTOCOL E.3), as who shows a key, and as who is asked about it.
+
+/** Where we do dialback and the peer does (SA-16). */
+export function showKey(state: Live, offered: Offered, otherwise: Failure): Step<InitiatingState> {
+  const { dialback, pair, limits } = state.options
+  if (dialback === undefined || !offered.dialback) return fail(state, otherwise)
+  const key = dialbackKey(dialback, { receiving: pair.remote, originating: pair.local, id: offered.id })
+  return {
+    state: { ...common(state), type: 'showing-key', offered },
+    outputs: [
+      authenticating('DIALBACK'),
+      writeElement(resultElement(pair, key)),
+      // The peer calls back meanwhile.
+      arm('negotiation', limits.dialbackMs),
+    ],
+  }
+}
+
+export function onDialback(state: Live, scanned: ScannedElement): Step<InitiatingState> {
+  const { options } = state
+  const read = readDialback(scanned)
+  switch (read.kind) {
+    case 'violation':
+      return fail(state, { by: 'peer', kind: 'violation', ...read.violation })
+    case 'request': {
+      // DB-18, DB-45: this stream proves us to the peer, not the peer to us; a verify is answered on any stream.
+      const { local } = options.pair
+      const secret = options.dialback ?? null
+      return read.name === 'verify'
+        ? { state, outputs: [writeElement(answerVerify(read, secret, domain => domain === local))] }
+        : { state, outputs: [writeElement(refuseResult(read, domain => domain === local))] }
+    }
+    case 'answer':
+      return isOurAnswer(state, read) ? onAnswer(state, read) : onUnsolicited(state)
+  }
+}
+
+/** DB-40: to the one key that we have shown, on the stream where we have. */
+function isOurAnswer(state: Live, { name, pair }: DialbackAnswer): state is ShowingKey {
+  const { local, remote } = state.options.pair
+  return state.type === 'showing-key' && name === 'result' && pair?.local === local && pair.remote === remote
+}
+
+function onAnswer(state: ShowingKey, answer: DialbackAnswer): Step<InitiatingState> {
+  const { peer, offered, options } = state
+  switch (answer.type) {
+    case 'valid': {
+      const proof = peer === null ? proveByDialback(options.pair.remote, CONFIGURED) : provenCallee(peer)
+      return establish(state, proof, offered)
+    }
+    case 'invalid':
+      return fail(state, unverified('it could not verify our dialback key'))
+    case 'error': // DB-25: the stream stays usable, but not for us
+      return fail(state, unverified(`it answered our dialback key with ${answer.condition}`))
+  }
+}
+
+const CONFIGURED = 'its address, which is configured'
+
+function onUnsolicited(state: Live): Step<InitiatingState> {
+  const unsolicited = state.unsolicited + 1
+  if (unsolicited < UNSOLICITED_MAX) return { state: { ...state, unsolicited }, outputs: NOTHING }
+  return fail(state, { by: 'peer', kind: 'violation', ...UNSOLICITED })
+}
+
+function unverified(why: string): Failure {
+  return { by: 'peer', kind: 'unauthenticated', detail: why }
+}

@@ -1,0 +1,219 @@
+import type { Limits } from '../base/index.ts'
+import type { Domain, DomainPair, Failure } from '../xmpp/index.ts'
+import { type Closing, close, drop, type Ended } from './closing.ts'
+import type { DialbackSecret } from './dialback.ts'
+import { featuresElement } from './features.ts'
+import { openFrame } from './header.ts'
+import type {
+  StanzasTo,
+  StartTls,
+  Step,
+  StreamOutput,
+  StreamTimer,
+  TransportPolicy,
+  Verification,
+} from './machine.ts'
+import { after, disarm, NOTHING, writeElement } from './outputs.ts'
+import type { Takes } from './pair-stanza.ts'
+import type { ProvenVerdict } from './proof.ts'
+
+export interface ReceivingOptions {
+  readonly policy: TransportPolicy
+  /** whether we speak for the domain */
+  readonly isLocal: (domain: Domain) => boolean
+  /** whom a stream is taken from; absent: every domain of the network that is not local */
+  readonly admits?: (from: Domain) => boolean
+  /** the peer presented one; whether it proves anything is asked by need-identity */
+  readonly peerCertificate: boolean
+  /** fresh ones, by streamId(): one for each header, of which TLS and SASL make three at most (ST-08) */
+  readonly streamIds: readonly [string, string, string]
+  /** every stream is sent elsewhere, by the operator's wish (WS-53); only where the wire can say so */
+  readonly redirectTo?: string
+  /** absent: never */
+  readonly starttls?: StartTls
+  /** keys are taken, and asked about by need-verification; with it, keys of ours are made and known again. Absent: no dialback */
+  readonly dialback?: DialbackSecret
+  /** headers from before version 1.0 are taken, where dialback is */
+  readonly legacy?: boolean
+  /** absent: 'pair' */
+  readonly stanzasTo?: StanzasTo
+  readonly limits: Pick<
+    Limits,
+    | 'openMs'
+    | 'negotiationMs'
+    | 'closeMs'
+    | 'saslAttempts'
+    | 'stanzaBytes'
+    | 'advertisedIdleMs'
+    | 'dialbackMs'
+    | 'dialbackPending'
+    | 'dialbackPairs'
+    | 'dialbackKeyBytes'
+  >
+}
+
+export type ReceivingState =
+  | AwaitingOpen
+  | AwaitingIdentity
+  | Negotiating
+  | AwaitingTls
+  | Restarting
+  | Established
+  | Closing
+  | Ended
+
+/** What is true in every state until the end. */
+export interface Common {
+  readonly options: ReceivingOptions
+  /** dialback answers that we did not ask for */
+  readonly unsolicited: number
+  /** TLS protects the stream */
+  readonly secure: boolean
+  /** the peer presented a certificate */
+  readonly certificate: boolean
+  /** which of the streamIds is the next header's, or, behind it, after the current one's */
+  readonly headers: number
+  /** we have answered a verify: a peer that then closes has got what it came for */
+  readonly served: boolean
+}
+
+export interface AwaitingOpen extends Common {
+  readonly type: 'awaiting-open'
+}
+
+/** Our header is written; the features wait for the verdict (SA-01). */
+export interface AwaitingIdentity extends Common {
+  readonly type: 'awaiting-identity'
+  readonly pair: DomainPair
+}
+
+/** The features are written: SASL EXTERNAL among them where it can succeed. */
+export interface Negotiating extends Common {
+  readonly type: 'negotiating'
+  /** null where the header named nobody */
+  readonly pair: DomainPair | null
+  /** null: its certificate proves nothing, so only dialback is left */
+  readonly peer: ProvenVerdict | null
+  /** a challenge is out, and its response expected */
+  readonly challenged: boolean
+  readonly attempts: number
+  /** a key has been shown, so that there is more time; only once (TMO-1) */
+  readonly shown: boolean
+  readonly verifying: readonly Verification[]
+}
+
+/** `<proceed/>` is written: no word can be read or written before TLS stands. */
+export interface AwaitingTls extends Common {
+  readonly type: 'awaiting-tls'
+}
+
+/** Authenticated; the second header is expected and nothing else (WS-41). */
+export interface Restarting extends Common {
+  readonly type: 'restarting'
+  readonly pair: DomainPair
+  readonly peer: ProvenVerdict
+}
+
+export interface Established extends Common {
+  readonly type: 'established'
+  readonly takes: Takes
+  readonly verifying: readonly Verification[]
+}
+
+export type Live = Exclude<ReceivingState, Closing | Ended>
+
+/** From a state to another, with what is true in all of them. */
+export function common({ options, unsolicited, secure, certificate, headers, served }: Live): Common {
+  return { options, unsolicited, secure, certificate, headers, served }
+}
+
+export function negotiating(state: Common, pair: DomainPair | null, peer: ProvenVerdict | null): Negotiating {
+  const fresh = { challenged: false, attempts: 0, shown: false, verifying: [] } as const
+  return { ...state, type: 'negotiating', pair, peer, ...fresh }
+}
+
+export function established(
+  state: Common,
+  pairs: readonly DomainPair[],
+  verifying: readonly Verification[],
+): Established {
+  const { stanzasTo = 'pair' } = state.options
+  return { ...state, type: 'established', takes: { pairs, to: stanzasTo }, verifying }
+}
+
+/** The deadline of a state: each has one until the peer is proven. */
+export function timerOf(state: Live): StreamTimer | null {
+  switch (state.type) {
+    case 'awaiting-open':
+    case 'restarting':
+      return 'open'
+    case 'awaiting-identity':
+    case 'negotiating':
+      return 'negotiation'
+    case 'awaiting-tls': // the transport's handshake has its own deadline
+    case 'established':
+      return null
+  }
+}
+
+/** End the stream, with the error that tells of `failure`, unless it `isTold` already. */
+export function fail(state: Live, failure: Failure | null, isTold = false): Step<ReceivingState> {
+  if (state.type === 'awaiting-tls') return drop(failure)
+  const takes = state.type === 'established' ? state.takes : null
+  const closed = close(failure, { takes, isTold, afterMs: state.options.limits.closeMs })
+  return leave(state, after(headerBefore(state), closed))
+}
+
+export function leave(state: Live, step: Step<ReceivingState>): Step<ReceivingState> {
+  const timer = timerOf(state)
+  return timer === null ? step : after([disarm(timer)], step)
+}
+
+/** WS-43: an error needs a header of ours before it. */
+function headerBefore(state: Live): readonly StreamOutput[] {
+  if (state.type === 'awaiting-open') return [writeOpen(state, null, null, false)]
+  return state.type === 'restarting'
+    ? [writeOpen(state, state.pair.local, state.pair.remote, false)]
+    : NOTHING
+}
+
+/** of the next header that we write */
+export function nextId({ options, headers }: Common): string {
+  return options.streamIds[headers] ?? ''
+}
+
+/** of the header that we have written last */
+export function currentId({ options, headers }: Common): string {
+  return options.streamIds[headers - 1] ?? ''
+}
+
+/** WS-44: from the domain asked for where it is ours, else from nobody. */
+export function writeOpen(
+  state: Common,
+  local: Domain | null,
+  remote: Domain | null,
+  legacy: boolean,
+): StreamOutput {
+  const addressed = remote === null ? { from: local ?? '' } : { from: local ?? '', to: remote }
+  const header = { ...addressed, id: nextId(state) }
+  return {
+    type: 'write',
+    frame: openFrame(header, { dialback: state.options.dialback !== undefined, legacy }),
+  }
+}
+
+export function writeFeatures(
+  { options, secure }: Common,
+  offered: { readonly external: boolean; readonly authenticated: boolean },
+): readonly StreamOutput[] {
+  const { limits, dialback, starttls = 'never' } = options
+  const tls = secure || offered.authenticated ? 'never' : starttls
+  const { element, names } = featuresElement({
+    external: offered.external,
+    starttls: tls,
+    // Where TLS is required it comes before everything.
+    dialback: dialback !== undefined && tls !== 'required',
+    limits,
+  })
+  return [writeElement(element), { type: 'progress', step: { name: 'features', features: names } }]
+}
