@@ -1,7 +1,7 @@
 import type { Limits } from '../base/index.ts'
 import type { StreamHeader } from '../framing/index.ts'
 import type { ScannedElement } from '../xml/index.ts'
-import { type Domain, type Failure, isViolation, NS, parseDomain } from '../xmpp/index.ts'
+import { type Domain, element, type Failure, isViolation, NS, parseDomain } from '../xmpp/index.ts'
 import {
   answerClose,
   answerError,
@@ -11,7 +11,6 @@ import {
   type Ended,
   gone,
   lost,
-  NOTHING,
   stepClosing,
 } from './closing.ts'
 import { kindOf } from './elements.ts'
@@ -19,6 +18,7 @@ import { violated } from './errors.ts'
 import { CLOSED_EARLY, NO_HEADER, NOT_AUTHENTICATED } from './failures.ts'
 import { NO_LIMITS } from './features.ts'
 import type { Step, StreamInput, StreamOutput, StreamTimer } from './machine.ts'
+import { after, arm, disarm, NOTHING, progressOpen, writeElement } from './outputs.ts'
 import { type Takes, takenStanza } from './pair-stanza.ts'
 import { proveByHandshake } from './proof.ts'
 
@@ -59,7 +59,7 @@ type Live = AwaitingOpen | AwaitingHandshake | Established
 export function startComponent(options: ComponentOptions): Step<ComponentState> {
   return {
     state: { type: 'awaiting-open', options },
-    outputs: [{ type: 'timer', timer: 'open', afterMs: options.limits.openMs }],
+    outputs: [arm('open', options.limits.openMs)],
   }
 }
 
@@ -105,13 +105,10 @@ function onOpen(state: Live, header: StreamHeader): Step<ComponentState> {
   return {
     state: { type: 'awaiting-handshake', options, name },
     outputs: [
-      { type: 'timer', timer: 'open', afterMs: null },
-      { type: 'timer', timer: 'negotiation', afterMs: options.limits.negotiationMs },
+      disarm('open'),
+      arm('negotiation', options.limits.negotiationMs),
       writeOpen(options, name),
-      {
-        type: 'progress',
-        step: { name: 'open', pair: { local: name, remote: name }, id: options.streamId },
-      },
+      progressOpen(options.streamId, { local: name, remote: name }),
     ],
   }
 }
@@ -155,21 +152,12 @@ function onHandshake(state: AwaitingHandshake, scanned: ScannedElement): Step<Co
   return {
     state: { type: 'established', options, takes: { pairs: [pair], to: 'anybody' } },
     outputs: [
-      { type: 'timer', timer: 'negotiation', afterMs: null },
-      { type: 'write', frame: { type: 'element', element: HANDSHAKE } },
+      disarm('negotiation'),
+      writeElement(element('handshake', NS.server)),
       { type: 'established', pair, proof: proveByHandshake(name), peerLimits: NO_LIMITS, bidi: true },
     ],
   }
 }
-
-const HANDSHAKE = {
-  name: 'handshake',
-  namespace: NS.server,
-  prefix: '',
-  attributes: [],
-  declarations: {},
-  children: [],
-} as const
 
 /** Takes as long wherever they differ: what is right of a guess is not told by time. */
 function isSame(shown: string, digest: string): boolean {
@@ -235,11 +223,7 @@ function fail(state: Live, failure: Failure | null): Step<ComponentState> {
 
 function leave(state: Live, step: Step<ComponentState>): Step<ComponentState> {
   const timer = timerOf(state)
-  return timer === null ? step : after([{ type: 'timer', timer, afterMs: null }], step)
-}
-
-function after(outputs: readonly StreamOutput[], step: Step<ComponentState>): Step<ComponentState> {
-  return { state: step.state, outputs: [...outputs, ...step.outputs] }
+  return timer === null ? step : after([disarm(timer)], step)
 }
 
 function timerOf(state: Live): StreamTimer | null {

@@ -2,6 +2,9 @@ import { defaultLimits, type Limits } from '../../src/base/index.ts'
 import { type Codec, type Decoded, tcpCodec, webSocketCodec } from '../../src/framing/index.ts'
 import type { IdentityVerdict } from '../../src/identity/index.ts'
 import {
+  type DialbackOutcome,
+  dialbackKey,
+  dialbackSecret,
   type InitiatingOptions,
   type InitiatingState,
   type ProvenVerdict,
@@ -13,8 +16,13 @@ import {
   type StreamTimer,
   startInitiating,
   startReceiving,
+  startVerifying,
   stepInitiating,
   stepReceiving,
+  stepVerifying,
+  type Verification,
+  type VerifyingOptions,
+  type VerifyingState,
 } from '../../src/stream/index.ts'
 import { type Element, xmlLimits } from '../../src/xml/index.ts'
 import { type Domain, type Failure, NS, parseDomain, type Stanza } from '../../src/xmpp/index.ts'
@@ -64,7 +72,7 @@ const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
 /** A machine with its codec. Whatever a test does with it, the rules about its outputs are checked (see #carryOut). */
-class Side<S> {
+export class Side<S> {
   readonly wire: Wire
   /** what was written, as text, message by message */
   readonly sent: string[] = []
@@ -76,6 +84,12 @@ class Side<S> {
   readonly timers = new Map<StreamTimer, number>()
   /** called for need-identity; null: the test answers */
   verdict: ((claimed: Domain) => IdentityVerdict) | null = claimed => proven(claimed)
+  /** the keys that the machine has asked about */
+  readonly asked: Verification[] = []
+  /** domains that have proven themselves here */
+  readonly authorised: Domain[] = []
+  /** what a verifying stream has found out */
+  verified: DialbackOutcome | null = null
   ended: Failure | null | undefined
   closeCode: number | undefined
   established: Extract<StreamOutput, { type: 'established' }> | null = null
@@ -86,6 +100,8 @@ class Side<S> {
   readonly #codec: Codec
   readonly #peerCodec: Codec
   #hasClosed = false
+  /** start-tls was said, and TLS does not stand yet */
+  #betweenTls = false
 
   constructor(wire: Wire, limits: Limits, start: Step<S>, step: (state: S, input: StreamInput) => Step<S>) {
     this.wire = wire
@@ -107,12 +123,25 @@ class Side<S> {
   }
 
   give(input: StreamInput): this {
+    if (input.type === 'secured') this.#betweenTls = false
     const before = this.outputs.length
     this.#carryOut(this.#step(this.state, input))
     const asked = this.outputs.slice(before).find(({ type }) => type === 'need-identity')
     if (asked?.type === 'need-identity' && this.verdict !== null)
       this.give({ type: 'identity', verdict: this.verdict(asked.claimed) })
     return this
+  }
+
+  /** TLS stands */
+  secure(peerCertificate = true): this {
+    return this.give({ type: 'secured', peerCertificate })
+  }
+
+  /** The answer to a key that was asked about; by default to the last. */
+  answer(outcome: DialbackOutcome | DialbackOutcome['type'], at = -1): this {
+    const asked = this.asked.at(at)
+    if (asked === undefined) throw new Error('no key was asked about')
+    return this.give({ type: 'verification', ...asked, outcome: outcomeOf(outcome) })
   }
 
   /** elements written, as trees */
@@ -147,6 +176,7 @@ class Side<S> {
     switch (output.type) {
       case 'write': {
         if (this.#hasClosed) throw new Error(`${output.frame.type} written after close`)
+        if (this.#betweenTls) throw new Error(`${output.frame.type} written between plaintext and TLS`)
         this.#hasClosed = output.frame.type === 'close'
         const encoded = this.#codec.encode(output.frame)
         const text = typeof encoded === 'string' ? encoded : decoder.decode(encoded)
@@ -165,10 +195,13 @@ class Side<S> {
       case 'established':
         if (this.established !== null) throw new Error('established twice')
         this.established = output
+        this.#authorise(output.pair.remote, output.proof.domain)
         this.#codec.setLimits(xmlLimits(this.#limits, 'authenticated'))
         break
       case 'stanza':
         if (this.established === null) throw new Error('a stanza before established')
+        if (!this.authorised.includes(output.stanza.from.domain))
+          throw new Error(`a stanza from ${output.stanza.from.domain}, which is not proven`)
         this.stanzas.push(output.stanza)
         break
       case 'close-transport':
@@ -178,15 +211,43 @@ class Side<S> {
       case 'ended':
         this.ended = output.failure
         break
+      case 'authorised':
+        if (this.established === null) throw new Error('a further pair before the first')
+        this.#authorise(output.pair.remote, output.proof.domain)
+        break
+      case 'need-verification': {
+        const { pair, from, to, id, key } = output
+        this.asked.push({ pair, from, to, id, key })
+        break
+      }
+      case 'verified':
+        if (this.verified !== null) throw new Error('verified twice')
+        this.verified = output.outcome
+        break
+      case 'start-tls':
+        this.#betweenTls = true
+        break
       case 'need-identity':
       case 'progress':
         break
     }
   }
+
+  #authorise(remote: Domain, proven: Domain): void {
+    if (remote !== proven) throw new Error(`a pair of ${remote} with a proof of ${proven}`)
+    this.authorised.push(remote)
+  }
+}
+
+function outcomeOf(outcome: DialbackOutcome | DialbackOutcome['type']): DialbackOutcome {
+  if (typeof outcome !== 'string') return outcome
+  if (outcome === 'valid') return { type: 'valid', evidence: 'its own server' }
+  return outcome === 'invalid' ? { type: 'invalid' } : { type: 'error', condition: 'remote-server-timeout' }
 }
 
 export type Receiving = Side<ReceivingState>
 export type Initiating = Side<InitiatingState>
+export type Verifying = Side<VerifyingState>
 
 type Overrides<O> = Partial<Omit<O, 'limits'>> & { readonly limits?: Partial<Limits> }
 
@@ -224,6 +285,67 @@ export function initiating(wire: Wire, overrides: Overrides<InitiatingOptions> =
   return new Side(wire, limits, startInitiating(options), stepInitiating)
 }
 
+/** montague.example asks capulet.example about a key that was shown on the stream ID_1. */
+export function verifying(wire: Wire, overrides: Partial<VerifyingOptions> = {}): Verifying {
+  const options: VerifyingOptions = {
+    pair: { local: MONTAGUE, remote: CAPULET },
+    from: 'capulet.example',
+    to: 'montague.example',
+    id: ID_1,
+    key: keyOf(CAPULET, MONTAGUE, ID_1),
+    evidence: 'its own server',
+    limits: defaultLimits,
+    ...overrides,
+  }
+  return new Side(wire, defaultLimits, startVerifying(options), stepVerifying)
+}
+
+// Dialback, with the secrets of the digest's examples.
+
+export const SECRETS = {
+  capulet: dialbackSecret('s3cr3tf0rd14lb4ck'),
+  montague: dialbackSecret('d14lb4ck43v3r'),
+} as const
+
+/** The key of `originating` for `receiving`, on a stream with `id`, made with capulet's secret. */
+export function keyOf(originating: string, receiving: string, id: string): string {
+  return dialbackKey(SECRETS.capulet, { receiving, originating, id })
+}
+
+export function db(
+  name: 'result' | 'verify',
+  attributes: Readonly<Record<string, string>>,
+  content = '',
+): string {
+  return `<db:${name} xmlns:db='${NS.dialback}' xmlns='jabber:server'${spell(attributes)}>${content}</db:${name}>`
+}
+
+/** Who shows or answers with what. */
+export const TO_MONTAGUE = { from: 'capulet.example', to: 'montague.example' } as const
+export const TO_CAPULET = { from: 'montague.example', to: 'capulet.example' } as const
+
+/** Montague's side of a stream in the clear, to which capulet has shown its key. */
+export function shownReceiving(wire: Wire, overrides: Overrides<ReceivingOptions> = {}): Receiving {
+  return receiving(wire, { ...IN_THE_CLEAR(wire), dialback: SECRETS.montague, ...overrides }).say(
+    wire.open(FROM_CAPULET),
+    db('result', TO_MONTAGUE, keyOf(CAPULET, MONTAGUE, ID_1)),
+  )
+}
+
+/** Capulet's side of a stream in the clear, on which it has shown its key. */
+export function shownInitiating(wire: Wire, overrides: Overrides<InitiatingOptions> = {}): Initiating {
+  return initiating(wire, {
+    ...IN_THE_CLEAR(wire),
+    peer: null,
+    dialback: SECRETS.capulet,
+    ...overrides,
+  }).say(wire.open(FROM_MONTAGUE), DIALBACK_OFFERED)
+}
+
+/** No certificate and, where the wire can be without it, no TLS. */
+export const IN_THE_CLEAR = ({ name }: Wire) =>
+  ({ policy: { secure: name === 'websocket', name }, peerCertificate: false }) as const
+
 export function proven(who: Domain): ProvenVerdict {
   return { ok: true, domain: who, via: 'dns-id', name: who, notAfterMs: 4_000_000_000_000 }
 }
@@ -246,6 +368,7 @@ export const features = (content: string) =>
 export const EXTERNAL_OFFERED = features(
   `<mechanisms xmlns='${NS.sasl}'><mechanism>EXTERNAL</mechanism></mechanisms>`,
 )
+export const DIALBACK_OFFERED = features(`<dialback xmlns='${NS.dialbackFeature}'><errors/></dialback>`)
 export const error = (condition: string) =>
   `<stream:error xmlns:stream='${NS.stream}'><${condition} xmlns='${NS.streamErrors}'/></stream:error>`
 
