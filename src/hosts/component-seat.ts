@@ -27,7 +27,7 @@ interface Waiting {
 export class ComponentSeat {
   readonly #options: SeatOptions
   #session: EstablishedSession | null = null
-  /** the stream has enough for now */
+  /** the stream has enough for now; while it has not, nothing waits */
   #full = false
   #waiting: Waiting[] = []
   #bytes = 0
@@ -49,7 +49,7 @@ export class ComponentSeat {
     const session = this.#session
     if (this.#stopped) return { taken: false, ...STOPPING }
     if (session === null && this.#options.holdMs === 0) return { taken: false, ...this.#away() }
-    if (session === null || this.#full || this.#waiting.length > 0) return this.#keep(stanza)
+    if (session === null || this.#full) return this.#keep(stanza)
     this.#full = !session.send(stanza)
     return TAKEN
   }
