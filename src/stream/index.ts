@@ -17,10 +17,11 @@
  *   all, from any of these: > closing > ended
  *
  * A peer is proven by SASL EXTERNAL or by server dialback (DECISIONS 9). Dialback proves pairs one by one, on a stream that
- * stands already too; who is asked about a key is the caller's business. The third machine is the stream of that question, the fourth
- * that of a component, which shares a secret with us.
+ * stands already too; who is asked about a key is the caller's business. The third machine is the stream of that question,
+ * the fourth that of a component, which shares a secret with us.
  *
- * RFC 6120 §§4 to 6; RFC 7395 §3; XEP-0114 1.6; XEP-0468 0.1; XEP-0178 1.2; XEP-0185 1.0; XEP-0220 1.1; XEP-0288 1.0; XEP-0478.
+ * RFC 6120 §§4 to 6; RFC 7395 §3; XEP-0114 1.6; XEP-0178 1.2; XEP-0185 1.0; XEP-0220 1.1; XEP-0288 1.0; XEP-0468 0.1;
+ * XEP-0478.
  */
 
 export { type ComponentOptions, type ComponentState, startComponent, stepComponent } from './component.ts'

@@ -21,8 +21,8 @@ let baseline: Record<string, number>
 class Context extends RecordingContext {
   override readonly limits = {
     ...new RecordingContext().limits,
-    openMs: 300,
-    negotiationMs: 600,
+    openMs: 1_000,
+    negotiationMs: 2_000,
     closeMs: 500,
   }
 }
