@@ -147,6 +147,9 @@ class Person:
                 await asyncio.sleep(0)
 
     async def presence(self, to=None, type=None, show=None, status=None, sender=None):
+        if self.is_component and type == "subscribed":
+            # slixmpp keeps the roster of a component; not knowing of this, it would take it back at the next probe.
+            self.xmpp.roster[self.ours(sender)][to]["from"] = True
         self.xmpp.send_presence(
             pto=to, ptype=type, pshow=show, pstatus=status, pfrom=self.ours(sender)
         )

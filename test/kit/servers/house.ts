@@ -3,6 +3,7 @@ import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from '
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
+import type { TestCertificate } from '../authority.ts'
 import type { Command } from '../command.ts'
 import { takePorts } from './ports.ts'
 import { type Server, serverPorts } from './server.ts'
@@ -43,7 +44,7 @@ export interface House {
 }
 
 /** What `isthmus init --stdout --json` prints. */
-interface Printed {
+export interface Printed {
   readonly config: string
   readonly server: readonly { readonly file: string; readonly text: string }[]
 }
@@ -64,50 +65,24 @@ export async function buildHouse(
   const domain = `${name}.example`
   const rooms = `rooms.${domain}`
   const port = others[name] ?? 0
-  const folder = stage.path(`gateway-${name}`)
-  mkdirSync(folder, { mode: 0o700 })
+  const certificate = stage.issue(domain)
+  const folder = gatewayFolder(stage, name, certificate)
   const ports = await serverPorts()
   const [listen = 0, dns = 0] = await takePorts(2)
   const upstream = options.upstream ?? (await stage.names()).port
   const roots = join(folder, 'roots.pem')
-  const certificate = stage.issue(domain)
-  writeFileSync(join(folder, `${domain}.pem`), certificate.certificatePem)
-  writeFileSync(join(folder, `${domain}.key`), certificate.keyPem, { mode: 0o600 })
-  writeFileSync(join(folder, 'ca.pem'), stage.authority.caPem)
-
-  const printed: Printed = JSON.parse(
-    execFileSync(process.execPath, [
-      main,
-      'init',
-      ...['--server', kind, '--domain', domain, '--also', rooms],
-      ...['--listen', `127.0.0.1:${port}`, '--server-address', `127.0.0.1:${ports.s2s}`],
-      ...['--server-listen', `127.0.0.1:${listen}`, '--server-listen', `[::1]:${listen}`],
-      ...['--dns-listen', `127.0.0.1:${dns}`, '--dns-upstream', `127.0.0.1:${upstream}`],
-      ...init,
-      ...(init.includes('plaintext') || init.includes('no')
-        ? []
-        : ['--server-ca', 'ca.pem', '--roots', roots]),
-      '--stdout',
-      '--json',
-    ]).toString(),
-  )
+  const printed = initialise([
+    ...['--server', kind, '--domain', domain, '--also', rooms],
+    ...['--listen', `127.0.0.1:${port}`, '--server-address', `127.0.0.1:${ports.s2s}`],
+    ...['--server-listen', `127.0.0.1:${listen}`, '--server-listen', `[::1]:${listen}`],
+    ...['--dns-listen', `127.0.0.1:${dns}`, '--dns-upstream', `127.0.0.1:${upstream}`],
+    ...init,
+    ...(init.includes('plaintext') || init.includes('no') ? [] : ['--server-ca', 'ca.pem', '--roots', roots]),
+  ])
   const text = (file: string) => printed.server.find(part => part.file.endsWith(file))?.text
-  const connect = Object.entries(others)
-    .filter(([other]) => other !== name)
-    .flatMap(([other, at]) => [
-      `"${other}.example:443" = "127.0.0.1:${at}"`,
-      `"rooms.${other}.example:443" = "127.0.0.1:${at}"`,
-    ])
   writeFileSync(
     join(folder, 'isthmus.toml'),
-    `${printed.config}
-[trust]
-ca = ["ca.pem"]
-[network]
-connect = { ${connect.join(', ')} }
-[log]
-level = "debug"
-${options.toml ?? ''}`,
+    `${printed.config}${network(name, others)}${options.toml ?? ''}`,
   )
   // The gateway makes its authority before the server can be told to trust it.
   const started = () => stage.gateway(`gateway-${name}/isthmus`)
@@ -147,4 +122,36 @@ ${options.toml ?? ''}`,
     },
   }
   return house
+}
+
+/** A folder for the gateway, with the files that its configuration names. */
+export function gatewayFolder(stage: Stage, name: string, certificate: TestCertificate): string {
+  const folder = stage.path(`gateway-${name}`)
+  mkdirSync(folder, { mode: 0o700 })
+  writeFileSync(join(folder, `${name}.example.pem`), certificate.certificatePem)
+  writeFileSync(join(folder, `${name}.example.key`), certificate.keyPem, { mode: 0o600 })
+  writeFileSync(join(folder, 'ca.pem'), stage.authority.caPem)
+  return folder
+}
+
+export function initialise(args: readonly string[]): Printed {
+  return JSON.parse(execFileSync(process.execPath, [main, 'init', ...args, '--stdout', '--json']).toString())
+}
+
+/** For the end of isthmus.toml: whom to trust, and where sockets to the other houses go. All else is as on the internet. */
+export function network(name: string, others: Readonly<Record<string, number>>): string {
+  const connect = Object.entries(others)
+    .filter(([other]) => other !== name)
+    .flatMap(([other, at]) => [
+      `"${other}.example:443" = "127.0.0.1:${at}"`,
+      `"rooms.${other}.example:443" = "127.0.0.1:${at}"`,
+    ])
+  return `
+[trust]
+ca = ["ca.pem"]
+[network]
+connect = { ${connect.join(', ')} }
+[log]
+level = "debug"
+`
 }

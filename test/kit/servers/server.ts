@@ -18,8 +18,6 @@ export interface ServerOptions {
   readonly ports?: Ports
   /** PEM, for c2s and s2s; default: none, no TLS */
   readonly certificate?: { readonly certificatePem: string; readonly keyPem: string }
-  /** default: free ones */
-  readonly ports?: Ports
   /** log everything, not only what matters */
   readonly debug?: boolean
 }
