@@ -1,5 +1,4 @@
 import { isIP } from 'node:net'
-import type { Limits } from '../base/index.ts'
 import type { Connect, HostContext, StreamHost } from '../federation/index.ts'
 import { type Authority, createTrustStore } from '../identity/index.ts'
 import { startReceiving } from '../session/index.ts'
@@ -7,6 +6,7 @@ import { dialbackSecret } from '../stream/index.ts'
 import { listenTcp, type TcpListener, type Transport } from '../transport/index.ts'
 import type { Domain, Stanza } from '../xmpp/index.ts'
 import { LegCertificates } from './leg-certificates.ts'
+import { localLimits } from './local-limits.ts'
 import { ServerLeg } from './server-leg.ts'
 import { ServerStreams } from './server-streams.ts'
 import type { ServerTls } from './server-tls.ts'
@@ -142,13 +142,6 @@ const SECRET_BYTES = 32
 
 /** No certificate of the public network proves our own server. */
 const NOBODY = createTrustStore({ roots: [] })
-
-/** A server on this machine is no flood: what slows it is the way out. */
-function localLimits(limits: Limits): Limits {
-  return { ...limits, inboundBytesPerSecond: UNLIMITED, inboundBurstBytes: UNLIMITED }
-}
-
-const UNLIMITED = Number.MAX_SAFE_INTEGER
 
 function serverTls(
   { authority, ca, pin }: Extract<ServerSecurity, { kind: 'tls' }>,
