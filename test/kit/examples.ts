@@ -53,6 +53,64 @@ C1> <db:result xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='cap
 S1> <db:result xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='montague.example' to='capulet.example' type='valid'/>
 `)
 
+/** EX-20: dialback in both directions, and a second domain on one socket */
+export const DIALBACK = exchange(`
+-- socket 1: capulet wants to send to montague
+C1> <open xmlns='urn:ietf:params:xml:ns:xmpp-framing-server' xmlns:db='jabber:server:dialback' from='capulet.example' to='montague.example' version='1.0' xml:lang='en'/>
+S1> <open xmlns='urn:ietf:params:xml:ns:xmpp-framing-server' xmlns:db='jabber:server:dialback' from='montague.example' to='capulet.example' id='a4c1f0e2b7d84396b5a0c7e91d2f3a68' version='1.0' xml:lang='en'/>
+S1> <stream:features xmlns:stream='http://etherx.jabber.org/streams'><dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback><bidi xmlns='urn:xmpp:features:bidi'/><sm xmlns='urn:xmpp:sm:3'/><limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>262144</max-bytes><idle-seconds>900</idle-seconds></limits></stream:features>
+C1> <db:result xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='capulet.example' to='montague.example'>c1fe4242a76d1ee462c833f10b2a54bb9794f9e97493bccfe02962805eb411d4</db:result>
+-- montague discovers capulet.example over HTTPS host-meta and opens socket 2, checking the TLS identity of capulet.example
+S2> <open xmlns='urn:ietf:params:xml:ns:xmpp-framing-server' xmlns:db='jabber:server:dialback' from='montague.example' to='capulet.example' version='1.0' xml:lang='en'/>
+C2> <open xmlns='urn:ietf:params:xml:ns:xmpp-framing-server' xmlns:db='jabber:server:dialback' from='capulet.example' to='montague.example' id='b93e5d7a10c64f2f8e6d4b1a0c9f7e53' version='1.0' xml:lang='en'/>
+C2> <stream:features xmlns:stream='http://etherx.jabber.org/streams'><dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback><bidi xmlns='urn:xmpp:features:bidi'/><sm xmlns='urn:xmpp:sm:3'/><limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>262144</max-bytes><idle-seconds>900</idle-seconds></limits></stream:features>
+S2> <db:verify xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='montague.example' to='capulet.example' id='a4c1f0e2b7d84396b5a0c7e91d2f3a68'>c1fe4242a76d1ee462c833f10b2a54bb9794f9e97493bccfe02962805eb411d4</db:verify>
+C2> <db:verify xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='capulet.example' to='montague.example' id='a4c1f0e2b7d84396b5a0c7e91d2f3a68' type='valid'/>
+S1> <db:result xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='montague.example' to='capulet.example' type='valid'/>
+C1> <message xmlns='jabber:server' from='juliet@capulet.example/balcony' to='romeo@montague.example' id='m1' type='chat' xml:lang='en'><body>O Romeo</body></message>
+-- reverse direction re-uses socket 2 for the request and socket 1 for the verification
+S2> <db:result xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='montague.example' to='capulet.example'>a036e4ca11321b837b29abd0b7a4366cc332e88b9c99c58669142ca0aa092b3c</db:result>
+C1> <db:verify xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='capulet.example' to='montague.example' id='b93e5d7a10c64f2f8e6d4b1a0c9f7e53'>a036e4ca11321b837b29abd0b7a4366cc332e88b9c99c58669142ca0aa092b3c</db:verify>
+S1> <db:verify xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='montague.example' to='capulet.example' id='b93e5d7a10c64f2f8e6d4b1a0c9f7e53' type='valid'/>
+C2> <db:result xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='capulet.example' to='montague.example' type='valid'/>
+S2> <message xmlns='jabber:server' from='romeo@montague.example/orchard' to='juliet@capulet.example/balcony' id='m2' type='chat' xml:lang='en'><body>Call me but love</body></message>
+-- multiplexing: second sender domain on socket 1
+C1> <db:result xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='rooms.capulet.example' to='montague.example'>16382cb94ab828dd6a206551f4839d8f71e607e5f91d714b7d09710ec64c8f5b</db:result>
+S2> <db:verify xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='montague.example' to='rooms.capulet.example' id='a4c1f0e2b7d84396b5a0c7e91d2f3a68'>16382cb94ab828dd6a206551f4839d8f71e607e5f91d714b7d09710ec64c8f5b</db:verify>
+C2> <db:verify xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='rooms.capulet.example' to='montague.example' id='a4c1f0e2b7d84396b5a0c7e91d2f3a68' type='valid'/>
+S1> <db:result xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='montague.example' to='rooms.capulet.example' type='valid'/>
+`)
+
+/** EX-21: a socket for one question */
+export const VERIFY_ONLY = exchange(`
+S3> <open xmlns='urn:ietf:params:xml:ns:xmpp-framing-server' xmlns:db='jabber:server:dialback' from='montague.example' to='capulet.example' version='1.0' xml:lang='en'/>
+C3> <open xmlns='urn:ietf:params:xml:ns:xmpp-framing-server' xmlns:db='jabber:server:dialback' from='capulet.example' to='montague.example' id='c0d1e2f3a4b5c6d7e8f9a0b1c2d3e4f5' version='1.0' xml:lang='en'/>
+C3> <stream:features xmlns:stream='http://etherx.jabber.org/streams'><dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback><bidi xmlns='urn:xmpp:features:bidi'/><sm xmlns='urn:xmpp:sm:3'/><limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>262144</max-bytes><idle-seconds>900</idle-seconds></limits></stream:features>
+S3> <db:verify xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='montague.example' to='capulet.example' id='a4c1f0e2b7d84396b5a0c7e91d2f3a68'>c1fe4242a76d1ee462c833f10b2a54bb9794f9e97493bccfe02962805eb411d4</db:verify>
+C3> <db:verify xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='capulet.example' to='montague.example' id='a4c1f0e2b7d84396b5a0c7e91d2f3a68' type='valid'/>
+S3> <close xmlns='urn:ietf:params:xml:ns:xmpp-framing-server'/>
+C3> <close xmlns='urn:ietf:params:xml:ns:xmpp-framing-server'/>
+`)
+
+/** EX-22: what can go wrong, an answer a line */
+export const DIALBACK_FAILURES = exchange(`
+-- target not hosted
+C1> <db:result xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='capulet.example' to='verona.example'>a73b6a53c81a03c84591b2d95180ac336e22564a4e2b67df2ff7c6d2b1aa8460</db:result>
+S1> <db:result xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='verona.example' to='capulet.example' type='error'><error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></db:result>
+-- authoritative side does not host the domain asked about
+S2> <db:verify xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='montague.example' to='verona.example' id='a4c1f0e2b7d84396b5a0c7e91d2f3a68'>c1fe4242a76d1ee462c833f10b2a54bb9794f9e97493bccfe02962805eb411d4</db:verify>
+C2> <db:verify xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='verona.example' to='montague.example' id='a4c1f0e2b7d84396b5a0c7e91d2f3a68' type='error'><error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></db:verify>
+-- call-back could not be made
+S1> <db:result xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='montague.example' to='capulet.example' type='error'><error type='cancel'><remote-server-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></db:result>
+S1> <db:result xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='montague.example' to='capulet.example' type='error'><error type='wait'><remote-server-timeout xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></db:result>
+-- wrong key, no other pair valid: invalid and close
+C2> <db:verify xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='capulet.example' to='montague.example' id='a4c1f0e2b7d84396b5a0c7e91d2f3a68' type='invalid'/>
+S1> <db:result xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='montague.example' to='capulet.example' type='invalid'/>
+S1> <close xmlns='urn:ietf:params:xml:ns:xmpp-framing-server'/>
+-- wrong key, other pairs valid: keep the stream
+S1> <db:result xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='montague.example' to='rooms.capulet.example' type='error'><error type='auth'><forbidden xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></db:result>
+`)
+
 /** EX-30: Stream errors */
 export const STREAM_ERRORS = exchange(`
 -- unknown host (from is one of ours, or '')

@@ -326,7 +326,7 @@ export const TO_CAPULET = { from: 'montague.example', to: 'capulet.example' } as
 
 /** Montague's side of a stream in the clear, to which capulet has shown its key. */
 export function shownReceiving(wire: Wire, overrides: Overrides<ReceivingOptions> = {}): Receiving {
-  return receiving(wire, { ...IN_THE_CLEAR(wire), dialback: SECRETS.montague, ...overrides }).say(
+  return receiving(wire, { ...inTheClear(wire), dialback: SECRETS.montague, ...overrides }).say(
     wire.open(FROM_CAPULET),
     db('result', TO_MONTAGUE, keyOf(CAPULET, MONTAGUE, ID_1)),
   )
@@ -335,15 +335,15 @@ export function shownReceiving(wire: Wire, overrides: Overrides<ReceivingOptions
 /** Capulet's side of a stream in the clear, on which it has shown its key. */
 export function shownInitiating(wire: Wire, overrides: Overrides<InitiatingOptions> = {}): Initiating {
   return initiating(wire, {
-    ...IN_THE_CLEAR(wire),
-    peer: null,
+    ...inTheClear(wire),
+    peer: wire.name === 'tcp' ? null : proven(MONTAGUE),
     dialback: SECRETS.capulet,
     ...overrides,
   }).say(wire.open(FROM_MONTAGUE), DIALBACK_OFFERED)
 }
 
 /** No certificate and, where the wire can be without it, no TLS. */
-export const IN_THE_CLEAR = ({ name }: Wire) =>
+export const inTheClear = ({ name }: Wire) =>
   ({ policy: { secure: name === 'websocket', name }, peerCertificate: false }) as const
 
 export function proven(who: Domain): ProvenVerdict {
@@ -395,11 +395,11 @@ export function establishedInitiating(wire: Wire, overrides: Overrides<Initiatin
 
 /** Carry what both have written to the other, in turn, until nobody has anything to say. */
 export class Line {
-  readonly #one: Initiating
+  readonly #one: Initiating | Verifying
   readonly #other: Receiving
   #carried: [number, number] = [0, 0]
 
-  constructor(one: Initiating, other: Receiving) {
+  constructor(one: Initiating | Verifying, other: Receiving) {
     this.#one = one
     this.#other = other
   }
