@@ -71,7 +71,7 @@ export async function chat({ client: a }: Side, { client: b }: Side): Promise<nu
 }
 
 /** Each asks for the other's presence and grants it; then each sees what the other is up to. */
-export async function befriend({ client: a }: Side, { client: b }: Side): Promise<number> {
+async function befriend({ client: a }: Side, { client: b }: Side): Promise<number> {
   for (const [asking, granting] of [
     [a, b],
     [b, a],
@@ -95,7 +95,7 @@ export async function befriend({ client: a }: Side, { client: b }: Side): Promis
 }
 
 /** One makes a room at home, the other enters it from abroad; both talk, both hear both. */
-export async function talkInRoom(home: Side, abroad: Side): Promise<number> {
+async function talkInRoom(home: Side, abroad: Side): Promise<number> {
   const room = `garden@${home.rooms}`
   await home.client.join(room, 'host')
   await home.client.openRoom(room)
@@ -118,7 +118,7 @@ export async function talkInRoom(home: Side, abroad: Side): Promise<number> {
 }
 
 /** What the other's server is and has, and what its rooms are. */
-export async function discover({ client }: Side, { domain, rooms }: Side): Promise<number> {
+async function discover({ client }: Side, { domain, rooms }: Side): Promise<number> {
   const server = await client.discoInfo(domain)
   expect(server.identities).toContainEqual(['server', 'im'])
   expect(server.features).toContain('http://jabber.org/protocol/disco#info')
@@ -137,7 +137,7 @@ export async function ping({ client: a }: Side, { client: b, domain }: Side): Pr
 }
 
 /** One publishes 20 KB that compress badly, the other fetches them. */
-export async function showAvatar({ client: a }: Side, { client: b }: Side): Promise<number> {
+async function showAvatar({ client: a }: Side, { client: b }: Side): Promise<number> {
   const picture = noise(AVATAR_BYTES, a.bare)
   await a.publishAvatar('image/png', picture)
   const { type, data } = await b.avatar(a.bare)

@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { afterEach } from 'vitest'
 import { type TestCertificate, testAuthority } from '../authority.ts'
 import { Command } from '../command.ts'
@@ -30,10 +30,8 @@ export class Stage {
   }
 
   write(name: string, text: string): string {
-    const file = this.path(name)
-    mkdirSync(dirname(file), { recursive: true })
-    writeFileSync(file, text)
-    return file
+    writeFileSync(this.path(name), text)
+    return this.path(name)
   }
 
   /** Whatever it is, it ends with the stage, before all that came before it. */
