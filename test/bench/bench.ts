@@ -21,7 +21,7 @@ export function meets(figure: number, limit: Limit): boolean {
   return 'atLeast' in limit ? figure >= limit.atLeast : figure <= limit.atMost
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = [...values].sort((one, other) => one - other)
   const middle = sorted[sorted.length >> 1]
   if (middle === undefined) throw new TypeError('no values')
@@ -29,7 +29,7 @@ function median(values: readonly number[]): number {
 }
 
 export interface Comparison {
-  /** medians of the rounds, per second */
+  /** medians of the rounds */
   readonly ours: number
   readonly theirs: number
   /** median of the rounds' own ratios: what slows the machine for a while slows both halves of a round */
@@ -38,7 +38,7 @@ export interface Comparison {
 
 /**
  * Two subjects in turn, each round in the other order, after one round that does not count.
- * @param ours, theirs rates, per second
+ * @param ours, theirs what is compared: rates, or costs
  */
 export async function compare(
   rounds: number,

@@ -69,6 +69,10 @@ export class Child<C extends Calls> {
     return new Child<C>(started)
   }
 
+  get pid(): number {
+    return this.#process.pid ?? 0
+  }
+
   call<K extends keyof C & string>(name: K, ...data: Parameters<C[K]>): Promise<Awaited<ReturnType<C[K]>>> {
     this.#lastId += 1
     const question: Question = { id: this.#lastId, name, data }

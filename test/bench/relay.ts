@@ -1,0 +1,116 @@
+import { type Bench, compare, type Measured, median } from './bench.ts'
+import { cpuUs } from './relay/cpu.ts'
+import { OUT } from './relay/pieces.ts'
+import { type Carrier, type Direction, startRig } from './relay/rig.ts'
+
+// The gateway beside a server of its own, in a process of its own: s2s over TCP on one side, over wss on the other. What it
+// costs is compared with what the same sockets cost: a process that copies the same stanzas, as bytes, between TCP and TLS.
+
+const ROUNDS = 7
+const CORPUS = OUT.length
+/** in the first round, which does not count, and from which the others' length follows */
+const FIRST_STANZAS = 100 * CORPUS
+/** how long one half of a round takes, about */
+const HALF_MS = 1_000
+/** of one half of a round at sparse load: the corpus a few times, so that every round has the same mix */
+const SPARSE_STANZAS = 8 * CORPUS
+
+const BYTES = OUT.reduce((sum, { length }) => sum + length, 0) / CORPUS
+
+const WAY: Readonly<Record<Direction, string>> = { out: 'TCP to wss', in: 'wss to TCP' }
+
+/** As many as go through. */
+function bulk(direction: Direction, atLeast: number): Bench {
+  return {
+    name: `relay-${direction}`,
+    title: `stanzas relayed from ${WAY[direction]}, against a pipe of bytes`,
+    unit: 'x',
+    limit: { atLeast },
+    run: signal =>
+      withRig(direction, signal, async (gateway, pipe) => {
+        const ours = { cpuUs: [] as number[] }
+        const theirs = { cpuUs: [] as number[] }
+        const measured = await compare(ROUNDS, throughput(gateway, ours), throughput(pipe, theirs))
+        return {
+          figure: measured.ratio,
+          details: [
+            ['gateway', measured.ours, 'stanzas/s'],
+            ['gateway', (measured.ours * BYTES) / 1e6, 'MB/s'],
+            ['pipe', measured.theirs, 'stanzas/s'],
+            ['pipe', (measured.theirs * BYTES) / 1e6, 'MB/s'],
+            ['gateway, processor', median(ours.cpuUs), 'us/stanza'],
+            ['pipe, processor', median(theirs.cpuUs), 'us/stanza'],
+          ],
+        }
+      }),
+  }
+}
+
+/**
+ * One stanza under way at a time, so that each has a turn of the event loop to itself. What is compared is processor time: the
+ * rate is that of whoever sends.
+ */
+function sparse(direction: Direction, atMost: number): Bench {
+  return {
+    name: `relay-${direction}-sparse`,
+    title: `processor time of a stanza that comes alone, ${WAY[direction]}, against a pipe of bytes`,
+    unit: 'x',
+    limit: { atMost },
+    run: signal =>
+      withRig(direction, signal, async (gateway, pipe) => {
+        const measured = await compare(ROUNDS, oneByOne(gateway), oneByOne(pipe))
+        return {
+          figure: measured.ratio,
+          details: [
+            ['gateway', measured.ours, 'us/stanza'],
+            ['pipe', measured.theirs, 'us/stanza'],
+          ],
+        }
+      }),
+  }
+}
+
+export const relay: readonly Bench[] = [
+  bulk('out', 0.13),
+  bulk('in', 0.16),
+  sparse('out', 2.2),
+  sparse('in', 2.2),
+]
+
+async function withRig(
+  direction: Direction,
+  signal: AbortSignal,
+  measure: (gateway: Carrier, pipe: Carrier) => Promise<Measured>,
+): Promise<Measured> {
+  const rig = await startRig(direction, signal)
+  try {
+    // Whatever Node makes of hot code, it has made then.
+    for (const carrier of [rig.gateway, rig.pipe]) await carrier.carry(FIRST_STANZAS)
+    return await measure(rig.gateway, rig.pipe)
+  } finally {
+    await rig.end()
+  }
+}
+
+/** Stanzas per second of one half of a round, which is as long as the last one's rate says. */
+function throughput({ pid, carry }: Carrier, seen: { readonly cpuUs: number[] }): () => Promise<number> {
+  let count = FIRST_STANZAS
+  return async () => {
+    const beganUs = cpuUs(pid)
+    const beganMs = performance.now()
+    await carry(count)
+    const perMs = count / (performance.now() - beganMs)
+    seen.cpuUs.push((cpuUs(pid) - beganUs) / count)
+    count = Math.max(1, Math.round((perMs * HALF_MS) / CORPUS)) * CORPUS
+    return perMs * 1_000
+  }
+}
+
+/** Microseconds of processor time for each stanza. */
+function oneByOne({ pid, carry }: Carrier): () => Promise<number> {
+  return async () => {
+    const beganUs = cpuUs(pid)
+    for (let left = SPARSE_STANZAS; left > 0; left--) await carry(1)
+    return (cpuUs(pid) - beganUs) / SPARSE_STANZAS
+  }
+}
