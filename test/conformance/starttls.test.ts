@@ -155,6 +155,11 @@ describe('who is asked for TLS', () => {
       clear().say(STARTTLS).secure().say(open, STARTTLS),
       receiving(wire, { starttls: 'offered' }).say(open, STARTTLS),
       receiving(WEBSOCKET, { starttls: 'offered' }).say(WEBSOCKET.open(FROM_CAPULET), STARTTLS),
+      receiving(WEBSOCKET, {
+        policy: { secure: false, name: 'websocket' },
+        peerCertificate: false,
+        starttls: 'offered',
+      }).say(WEBSOCKET.open(FROM_CAPULET), STARTTLS),
       clear().say(PROCEED),
       clear().say(`<failure xmlns='${NS.tls}'/>`),
     ]) {

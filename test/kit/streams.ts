@@ -86,6 +86,8 @@ export class Side<S> {
   verdict: ((claimed: Domain) => IdentityVerdict) | null = claimed => proven(claimed)
   /** the keys that the machine has asked about */
   readonly asked: Verification[] = []
+  /** TLS was started, and stands */
+  secured = false
   /** domains that have proven themselves here */
   readonly authorised: Domain[] = []
   /** what a verifying stream has found out */
@@ -123,7 +125,10 @@ export class Side<S> {
   }
 
   give(input: StreamInput): this {
-    if (input.type === 'secured') this.#betweenTls = false
+    if (input.type === 'secured' && this.#betweenTls) {
+      this.#betweenTls = false
+      this.secured = true
+    }
     const before = this.outputs.length
     this.#carryOut(this.#step(this.state, input))
     const asked = this.outputs.slice(before).find(({ type }) => type === 'need-identity')

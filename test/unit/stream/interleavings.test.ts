@@ -5,6 +5,8 @@ import { NS } from '../../../src/xmpp/index.ts'
 import {
   auth,
   CAPULET,
+  DIALBACK_OFFERED,
+  db,
   domain,
   EXTERNAL_OFFERED,
   error,
@@ -12,25 +14,36 @@ import {
   FROM_MONTAGUE,
   features,
   GOOD_MESSAGE,
+  ID_1,
   type Initiating,
   initiating,
+  inTheClear,
   Line,
   MONTAGUE,
   message,
   proven,
   type Receiving,
   receiving,
+  SECRETS,
   SUCCESS,
   sasl,
+  TO_CAPULET,
+  TO_MONTAGUE,
   unproven,
+  type Verifying,
+  verifying,
   WIRES,
   type Wire,
 } from '../../kit/streams.ts'
 
 // Whatever comes, in whatever order. The kit's Side throws where outputs break a rule: nothing after `ended`, nothing
-// written after the close, no stanza before `established`, one `established`, one end of the transport.
+// written after the close or between plaintext and TLS, no stanza before `established` or of a domain that is not
+// proven, one `established`, one end of the transport.
 
 const VERONA = domain('verona.example')
+const STARTTLS = `<starttls xmlns='${NS.tls}'/>`
+const PROCEED = `<proceed xmlns='${NS.tls}'/>`
+const VALID = db('result', { ...TO_CAPULET, type: 'valid' })
 
 /** What a peer may say: right things often enough to come far, and wrong ones. */
 const words = (wire: Wire): readonly string[] => [
@@ -39,6 +52,7 @@ const words = (wire: Wire): readonly string[] => [
   wire.open({ ...FROM_CAPULET, from: 'verona.example' }),
   wire.open({ ...FROM_CAPULET, to: 'nosuch.example' }),
   wire.open({}),
+  wire.open({ 'xmlns:db': NS.dialback, id: 'old' }),
   wire.open(FROM_MONTAGUE),
   wire.open(FROM_MONTAGUE),
   wire.open({ ...FROM_MONTAGUE, from: 'verona.example' }),
@@ -62,9 +76,26 @@ const words = (wire: Wire): readonly string[] => [
   message(`from='tybalt@verona.example' to='romeo@montague.example'`),
   message(`from='romeo@montague.example' to='juliet@capulet.example'`),
   error('conflict'),
-  `<starttls xmlns='${NS.tls}'/>`,
-  `<db:result xmlns:db='${NS.dialback}' from='capulet.example' to='montague.example'>key</db:result>`,
-  `<db:result xmlns:db='${NS.dialback}' from='capulet.example' to='montague.example' type='valid'/>`,
+  STARTTLS,
+  STARTTLS,
+  PROCEED,
+  PROCEED,
+  features(STARTTLS),
+  features(`${STARTTLS}<dialback xmlns='${NS.dialbackFeature}'/><bidi xmlns='${NS.bidiFeature}'/>`),
+  DIALBACK_OFFERED,
+  db('result', TO_MONTAGUE, 'key'),
+  db('result', TO_MONTAGUE, 'another'),
+  db('result', { ...TO_MONTAGUE, from: 'verona.example' }, 'key'),
+  db('result', { ...TO_MONTAGUE, to: 'nosuch.example' }, 'key'),
+  db('result', { from: 'capulet.example' }, 'key'),
+  db('result', { ...TO_MONTAGUE, type: 'valid' }),
+  VALID,
+  VALID,
+  db('result', { ...TO_CAPULET, type: 'error' }),
+  db('verify', { ...TO_MONTAGUE, id: ID_1 }, 'key'),
+  db('verify', { ...TO_MONTAGUE, id: ID_1, type: 'valid' }),
+  `<bidi xmlns='${NS.bidi}'/>`,
+  `<bidi xmlns='${NS.bidiFeature}'/>`,
   `<foo xmlns='urn:x'/>`,
   '<!-- x -->',
   '<a>',
@@ -73,8 +104,12 @@ const words = (wire: Wire): readonly string[] => [
 
 const inputs: readonly StreamInput[] = [
   { type: 'identity', verdict: proven(CAPULET) },
+  { type: 'identity', verdict: proven(MONTAGUE) },
   { type: 'identity', verdict: proven(VERONA) },
   { type: 'identity', verdict: unproven(CAPULET) },
+  { type: 'secured', peerCertificate: true },
+  { type: 'secured', peerCertificate: true },
+  { type: 'secured', peerCertificate: false },
   { type: 'timeout', timer: 'open' },
   { type: 'timeout', timer: 'negotiation' },
   { type: 'timeout', timer: 'close' },
@@ -84,22 +119,60 @@ const inputs: readonly StreamInput[] = [
   { type: 'transport-closed', failure: null },
 ]
 
-type Move = { readonly say: string } | { readonly give: StreamInput }
+/** `answer` is to one of the keys that the machine has asked about, at any time after. */
+type Move =
+  | { readonly say: string }
+  | { readonly give: StreamInput }
+  | { readonly answer: 'valid' | 'invalid' | 'error'; readonly at: number }
 
 const moves = (wire: Wire): fc.Arbitrary<readonly Move[]> =>
   fc.array(
     fc.oneof(
       { weight: 6, arbitrary: fc.constantFrom(...words(wire)).map(say => ({ say })) },
       { weight: 1, arbitrary: fc.constantFrom(...inputs).map(give => ({ give })) },
+      {
+        weight: 2,
+        arbitrary: fc.record({
+          answer: fc.constantFrom('valid', 'valid', 'invalid', 'error'),
+          at: fc.nat(20),
+        }),
+      },
     ),
     { maxLength: 25 },
   )
 
-function play(side: Receiving | Initiating, played: readonly Move[]): void {
+type Any = Receiving | Initiating | Verifying
+
+/** @returns the domains that the moves have proven, by whatever they were given */
+function play(side: Any, played: readonly Move[]): Set<string> {
+  const given = new Set<string>()
   for (const move of played) {
     if ('say' in move) side.say(move.say)
-    else side.give(move.give)
+    else if ('answer' in move) {
+      const asked = side.asked[move.at % Math.max(1, side.asked.length)]
+      if (asked === undefined) continue
+      if (move.answer === 'valid') given.add(asked.pair.remote)
+      side.answer(move.answer, side.asked.indexOf(asked))
+    } else {
+      if (move.give.type === 'identity' && move.give.verdict.ok) given.add(move.give.verdict.domain)
+      side.give(move.give)
+    }
+    checkDeadlines(side)
   }
+  return given
+}
+
+/** Each state has exactly one deadline, but where TLS has its own and where the peer is proven. */
+function checkDeadlines(side: Any): void {
+  if (side.ended !== undefined) return
+  const { type } = side.state
+  expect([type, side.timers.size]).toEqual([type, type === 'established' || type === 'awaiting-tls' ? 0 : 1])
+}
+
+function checkEnd(side: Any): void {
+  side.give({ type: 'transport-closed', failure: null })
+  expect(side.outputs.filter(({ type }) => type === 'ended')).toHaveLength(1)
+  expect(side.outputs.at(-1)?.type).toBe('ended')
 }
 
 const RUNS = { numRuns: 2_000 }
@@ -117,62 +190,99 @@ describe.each(WIRES)('any order of things over $name', wire => {
     ],
   }
 
-  it('receiving: never throws, is established only with a verdict for that very domain, and ends once and last', () => {
+  const settings = {
+    receiving: [
+      {},
+      { dialback: SECRETS.montague },
+      ...(wire.name === 'tcp'
+        ? [
+            { ...inTheClear(wire), dialback: SECRETS.montague, starttls: 'offered', legacy: true } as const,
+            { ...inTheClear(wire), starttls: 'required' } as const,
+          ]
+        : []),
+    ],
+    initiating: [
+      {},
+      { dialback: SECRETS.capulet, bidi: true },
+      ...(wire.name === 'tcp'
+        ? [
+            { ...clear(wire), dialback: SECRETS.capulet, bidi: true },
+            { ...clear(wire), dialback: SECRETS.capulet, starttls: 'offered', bidi: true } as const,
+            { ...clear(wire), starttls: 'required' } as const,
+          ]
+        : []),
+    ],
+  }
+
+  it('receiving: never throws, takes whom a verdict or an answer has proven, and ends once and last', () => {
     fc.assert(
-      fc.property(fc.nat(4), fc.boolean(), moves(wire), (begun, waits, played) => {
-        const asked: string[] = []
-        const side = receiving(wire)
-        side.verdict = waits
-          ? null
-          : claimed => {
-              asked.push(claimed)
-              return claimed === CAPULET ? proven(claimed) : unproven(claimed)
-            }
-        play(side, [...openings.receiving.slice(0, begun).map(say => ({ say })), ...played])
-        if (side.established !== null) {
-          expect(side.established.pair).toEqual({ local: MONTAGUE, remote: CAPULET })
-          expect(side.established.proof.domain).toBe(CAPULET)
-          const wasGiven = played.some(move => 'give' in move && move.give === inputs[0])
-          expect(asked.length > 0 || wasGiven).toBe(true)
-        }
-        for (const { from, to } of side.stanzas) expect([from.domain, to.domain]).toEqual([CAPULET, MONTAGUE])
-        side.give({ type: 'transport-closed', failure: null })
-        expect(side.outputs.filter(({ type }) => type === 'ended')).toHaveLength(1)
-        expect(side.outputs.at(-1)?.type).toBe('ended')
-      }),
+      fc.property(
+        fc.nat(4),
+        fc.constantFrom(...settings.receiving),
+        fc.boolean(),
+        moves(wire),
+        (begun, setting, waits, played) => {
+          const asked = new Set<string>()
+          const side = receiving(wire, setting)
+          side.verdict = waits
+            ? null
+            : claimed => {
+                if (claimed === CAPULET) asked.add(claimed)
+                return claimed === CAPULET ? proven(claimed) : unproven(claimed)
+              }
+          const given = play(side, [...openings.receiving.slice(0, begun).map(say => ({ say })), ...played])
+          for (const domain of side.authorised) expect(asked.has(domain) || given.has(domain)).toBe(true)
+          for (const { to } of side.stanzas) expect(to.domain).toBe(MONTAGUE)
+          if (!side.secured && 'starttls' in setting && setting.starttls === 'required')
+            expect(side.established).toBeNull()
+          checkEnd(side)
+        },
+      ),
       RUNS,
     )
   })
 
-  it('initiating: never throws, takes no stanza, is established only after success, and ends once and last', () => {
+  it('initiating: never throws, stands only after a success or an answer to its key, and ends once and last', () => {
     fc.assert(
-      fc.property(fc.nat(5), moves(wire), (begun, played) => {
-        const side = initiating(wire)
-        const all = [...openings.initiating.slice(0, begun).map(say => ({ say })), ...played]
+      fc.property(
+        fc.nat(5),
+        fc.constantFrom(...settings.initiating),
+        moves(wire),
+        (begun, setting, played) => {
+          const side = initiating(wire, setting)
+          side.verdict = claimed => proven(claimed)
+          const all = [...openings.initiating.slice(0, begun).map(say => ({ say })), ...played]
+          play(side, all)
+          if (side.established !== null) {
+            const { proof } = side.established
+            expect(proof.domain).toBe(MONTAGUE)
+            const [word, ours] = proof.method === 'dialback' ? [VALID, 'result'] : [SUCCESS, 'auth']
+            expect(all).toContainEqual({ say: word })
+            expect(side.transcript).toContain(ours)
+            if ('starttls' in setting && setting.starttls === 'required') expect(side.secured).toBe(true)
+          }
+          if (side.established?.bidi !== true) expect(side.stanzas).toEqual([])
+          checkEnd(side)
+        },
+      ),
+      RUNS,
+    )
+  })
+
+  it('verifying: never throws, finds out what it was told and no more, and ends once and last', () => {
+    const answer = db('verify', { ...TO_MONTAGUE, id: ID_1, type: 'valid' })
+    fc.assert(
+      fc.property(fc.nat(2), moves(wire), (begun, played) => {
+        const side = verifying(wire)
+        const opening = [wire.open(FROM_CAPULET), features('')].slice(0, begun)
+        const all = [...opening.map(say => ({ say })), ...played]
         play(side, all)
-        if (side.established !== null) {
-          expect(side.established.proof.domain).toBe(MONTAGUE)
-          expect(side.transcript.slice(0, 2)).toEqual(['open', 'auth'])
-          expect(all).toContainEqual({ say: SUCCESS })
+        if (side.verified?.type === 'valid') {
+          expect(all).toContainEqual({ say: answer })
+          expect(side.transcript).toContain('verify')
         }
-        expect(side.stanzas).toEqual([])
-        side.give({ type: 'transport-closed', failure: null })
-        expect(side.outputs.filter(({ type }) => type === 'ended')).toHaveLength(1)
-        expect(side.outputs.at(-1)?.type).toBe('ended')
-      }),
-      RUNS,
-    )
-  })
-
-  it('timers: once ended or established none is armed that the machine still waits for', () => {
-    fc.assert(
-      fc.property(fc.nat(4), moves(wire), (begun, played) => {
-        const side = receiving(wire)
-        play(side, [...openings.receiving.slice(0, begun).map(say => ({ say })), ...played])
-        if (side.ended === undefined) {
-          // Every state but `established` has exactly one deadline.
-          expect([...side.timers]).toHaveLength(side.state.type === 'established' ? 0 : 1)
-        }
+        expect([side.stanzas, side.established]).toEqual([[], null])
+        checkEnd(side)
       }),
       RUNS,
     )
@@ -195,3 +305,7 @@ describe.each(WIRES)('any order of things over $name', wire => {
     )
   })
 })
+
+function clear(wire: Wire) {
+  return { policy: inTheClear(wire).policy, peer: null } as const
+}
