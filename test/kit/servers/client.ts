@@ -3,9 +3,9 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { passwordOf, type Server } from './server.ts'
 
-const program = fileURLToPath(new URL('client.py', import.meta.url))
-/** Debian's: slixmpp is a package of it. */
-const PYTHON = '/usr/bin/python3'
+const path = (name: string) => fileURLToPath(new URL(name, import.meta.url))
+/** slixmpp, with Debian's Python, whose package it is. */
+const SLIXMPP: Program = { command: ['/usr/bin/python3', path('client.py')] }
 /** how long a client may take for anything, unless said otherwise */
 const DEADLINE_MS = 15_000
 
@@ -71,7 +71,20 @@ export class Refused extends Error {
 /** Fields that must be equal, or a question. */
 export type Match<T> = Partial<T> | ((received: T) => boolean)
 
-/** A user at a real client, or a component: slixmpp in a process of its own. Whoever makes one ends it with `end`. */
+export interface Site {
+  readonly origin: string
+  readonly ca: string
+}
+
+interface Program {
+  readonly command: readonly [program: string, ...args: string[]]
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+/**
+ * A user at a real client, or a component: slixmpp in a process of its own, or strophe.js, which has less. Whoever makes
+ * one ends it with `end`.
+ */
 export class Client {
   /** full for a user, the domain for a component; '' before the first login */
   jid = ''
@@ -90,8 +103,9 @@ export class Client {
   #words = ''
   #how: readonly [command: string, values: Values] | undefined
 
-  private constructor() {
-    const child = spawn(PYTHON, [program], { stdio: ['pipe', 'pipe', 'pipe'] })
+  private constructor({ command: [program, ...args], environment = {} }: Program) {
+    const env = { ...process.env, ...environment }
+    const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'] })
     this.#child = child
     if (child.stdout !== null) createInterface({ input: child.stdout }).on('line', line => this.#hear(line))
     child.stderr?.setEncoding('utf8').on('data', text => {
@@ -113,16 +127,30 @@ export class Client {
   /** A user of `server` at a client, online and with its roster. */
   static login(server: Server, user: string, resource = 'client'): Promise<Client> {
     const account = { jid: `${user}@${server.domain}/${resource}`, password: passwordOf(user) }
-    return Client.#made('login', { ...account, host: '127.0.0.1', port: server.ports.c2s })
+    return Client.#made(SLIXMPP, 'login', { ...account, host: '127.0.0.1', port: server.ports.c2s })
+  }
+
+  /**
+   * A user at a client in a browser: strophe.js, over WebSocket, found by the host-meta of the domain.
+   * @param origin of the domain's web site, whatever its host on this machine
+   * @param ca file with the authority to trust
+   */
+  static browse(domain: string, user: string, { origin, ca }: Site): Promise<Client> {
+    const program: Program = {
+      command: [process.execPath, path('web-client.js')],
+      environment: { NODE_EXTRA_CA_CERTS: ca },
+    }
+    const account = { jid: `${user}@${domain}/browser`, password: passwordOf(user) }
+    return Client.#made(program, 'login', { ...account, origin })
   }
 
   /** A component (XEP-0114) that somebody listens for on a loopback port. */
   static component(domain: string, secret: string, port: number): Promise<Client> {
-    return Client.#made('component', { jid: domain, secret, host: '127.0.0.1', port })
+    return Client.#made(SLIXMPP, 'component', { jid: domain, secret, host: '127.0.0.1', port })
   }
 
-  static async #made(command: string, values: Values): Promise<Client> {
-    const client = new Client()
+  static async #made(program: Program, command: string, values: Values): Promise<Client> {
+    const client = new Client(program)
     client.#how = [command, values]
     try {
       await client.reconnect()
@@ -230,6 +258,16 @@ export class Client {
   async avatar(jid: string): Promise<{ type: string; data: Uint8Array }> {
     const { type, data } = await this.#ask<{ type: string; data: string }>('avatar', { jid })
     return { type, data: Buffer.from(data, 'base64') }
+  }
+
+  /** Of strophe.js: what the host-meta of a site has, relation to address. */
+  links(origin: string): Promise<Record<string, string>> {
+    return this.#ask('links', { origin })
+  }
+
+  /** Of strophe.js: one request of BOSH. */
+  bosh(url: string, body: string): Promise<{ status: number; text: string }> {
+    return this.#ask('bosh', { url, body })
   }
 
   /** Resolves with the first message, from the beginning, that matches. */

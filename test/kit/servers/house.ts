@@ -18,6 +18,8 @@ export interface HouseOptions {
   readonly users: readonly string[]
   /** for `isthmus init`, beyond what ports and folders need */
   readonly init?: readonly string[]
+  /** its users come in through the gateway's port too */
+  readonly web?: boolean
   /** of the resolver that everything unsteered is asked of; default: one that knows nothing */
   readonly upstream?: number
   /** lines for the end of isthmus.toml */
@@ -76,6 +78,9 @@ export async function buildHouse(
     ...['--listen', `127.0.0.1:${port}`, '--server-address', `127.0.0.1:${ports.s2s}`],
     ...['--server-listen', `127.0.0.1:${listen}`, '--server-listen', `[::1]:${listen}`],
     ...['--dns-listen', `127.0.0.1:${dns}`, '--dns-upstream', `127.0.0.1:${upstream}`],
+    ...(options.web
+      ? ['--url', `wss://${domain}:${port}/s2s`, '--http', `http://127.0.0.1:${ports.http}`]
+      : []),
     ...init,
     ...(init.includes('plaintext') || init.includes('no') ? [] : ['--server-ca', 'ca.pem', '--roots', roots]),
   ])
@@ -142,10 +147,11 @@ export function initialise(args: readonly string[]): Printed {
 export function network(name: string, others: Readonly<Record<string, number>>): string {
   const connect = Object.entries(others)
     .filter(([other]) => other !== name)
-    .flatMap(([other, at]) => [
-      `"${other}.example:443" = "127.0.0.1:${at}"`,
-      `"rooms.${other}.example:443" = "127.0.0.1:${at}"`,
-    ])
+    .flatMap(([other, at]) =>
+      [`${other}.example`, `rooms.${other}.example`].flatMap(host =>
+        [443, at].map(port => `"${host}:${port}" = "127.0.0.1:${at}"`),
+      ),
+    )
   return `
 [trust]
 ca = ["ca.pem"]

@@ -68,6 +68,12 @@ export class Stage {
     return this.#client(await Client.login(server, user, resource))
   }
 
+  /** A user in a browser, who comes in through a public port. */
+  async browse(domain: string, user: string, port: number): Promise<Client> {
+    const site = { origin: `https://${domain}:${port}`, ca: this.path('ca.pem') }
+    return this.#client(await Client.browse(domain, user, site))
+  }
+
   async component(domain: string, secret: string, port: number): Promise<Client> {
     return this.#client(await Client.component(domain, secret, port))
   }
