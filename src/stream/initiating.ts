@@ -91,8 +91,8 @@ function onOpen(state: Live, header: StreamHeader): Step<InitiatingState> {
 }
 
 function isOldDialback({ options, secure, authenticated }: AwaitingOpen, header: StreamHeader): boolean {
-  const { dialback, starttls, policy } = options
-  if (dialback === undefined || policy.name !== 'tcp' || secure || starttls === 'required') return false
+  const { dialback, starttls } = options
+  if (dialback === undefined || secure || starttls === 'required') return false
   return authenticated === null && header.version === undefined && header.dialback
 }
 

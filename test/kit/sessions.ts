@@ -2,6 +2,8 @@ import { defaultLimits, type Event, type Limits, Observer } from '../../src/base
 import { createTrustStore } from '../../src/identity/index.ts'
 import {
   type EstablishedSession,
+  type InitiatingSessionOptions,
+  type ReceivingSessionOptions,
   type Session,
   type SessionHandler,
   startInitiating,
@@ -14,7 +16,7 @@ import {
   memoryTransportPair,
   type TlsFacts,
 } from '../../src/transport/index.ts'
-import { type Failure, message, NS, type Stanza } from '../../src/xmpp/index.ts'
+import { type DomainPair, type Failure, message, NS, type Stanza } from '../../src/xmpp/index.ts'
 import { type TestCertificate, testAuthority } from './authority.ts'
 import { FixedRandom, VirtualClock } from './clock.ts'
 import { domain } from './fronts.ts'
@@ -52,12 +54,20 @@ export class RecordingHandler implements SessionHandler {
   drains = 0
   /** what onEstablished says */
   refusal: Failure | null = null
+  /** what onAuthorised says */
+  authorise: (pair: DomainPair) => Failure | null = () => null
+  readonly authorised: DomainPair[] = []
   /** what onStanza does besides */
   react: (stanza: Stanza) => void | Promise<void> = () => {}
 
   onEstablished(session: EstablishedSession): Failure | null {
     this.session = session
     return this.refusal
+  }
+
+  onAuthorised(pair: DomainPair): Failure | null {
+    this.authorised.push(pair)
+    return this.authorise(pair)
   }
 
   onStanza(stanza: Stanza): void | Promise<void> {
@@ -94,11 +104,27 @@ export interface Setting {
   readonly wire?: Partial<MemoryTransportOptions>
   /** of the initiating side, as the receiving one sees it */
   readonly tls?: TlsFacts | null
-  readonly verdict?: ProvenVerdict
+  readonly verdict?: ProvenVerdict | null
+  /** no TLS at all */
+  readonly clear?: boolean
+  readonly initiatingOptions?: Partial<InitiatingSessionOptions>
+  readonly receivingOptions?: Partial<ReceivingSessionOptions>
   /** PEM, beside the authority of the usual certificate */
   readonly roots?: readonly string[]
   /** what every draw of jitter is */
   readonly random?: number
+}
+
+/** What peers say over TCP, where it is not what they say over WebSocket. */
+export const TCP_OPEN = {
+  capulet: tcpOpen({ from: 'capulet.example', to: 'montague.example', version: '1.0' }),
+  montague: tcpOpen({ from: 'montague.example', to: 'capulet.example', id: 's1', version: '1.0' }),
+} as const
+export const TCP_CLOSE = '</stream:stream>'
+
+function tcpOpen(attributes: Readonly<Record<string, string>>): string {
+  const spelt = Object.entries(attributes).map(([name, value]) => ` ${name}='${value}'`)
+  return `<?xml version='1.0'?><stream:stream xmlns='${NS.server}' xmlns:stream='${NS.stream}'${spelt.join('')}>`
 }
 
 /** Over TCP: chunks, and no pings. */
@@ -112,11 +138,14 @@ function wires(setting: Setting) {
   const clock = new VirtualClock(Date.now())
   const limits = { ...defaultLimits, ...setting.limits }
   const kind = setting.wire?.mode === 'chunk' ? 'tcp' : 'memory'
-  const { tls = tlsFacts() } = setting
+  const { tls = setting.clear === true ? null : tlsFacts() } = setting
   const transports = memoryTransportPair({
     limits,
     clock,
-    facts: { initiating: { kind, tls: tlsFacts() }, receiving: { kind, tls, remoteAddress: '192.0.2.7' } },
+    facts: {
+      initiating: { kind, tls: setting.clear === true ? null : tlsFacts() },
+      receiving: { kind, tls, remoteAddress: '192.0.2.7' },
+    },
     ...setting.wire,
   })
   const trust = createTrustStore({ roots: [authority.caPem, ...(setting.roots ?? [])] })
@@ -155,13 +184,15 @@ export function twoSessions(setting: Setting = {}): Streams {
     handler: handlers.receiving,
     isLocal: name => name === MONTAGUE,
     trust,
+    ...setting.receivingOptions,
   })
   const initiating = startInitiating({
     ...common,
     transport: transports.initiating,
     handler: handlers.initiating,
     pair: PAIR,
-    verdict: setting.verdict ?? verdict(),
+    verdict: setting.verdict === undefined ? verdict() : setting.verdict,
+    ...setting.initiatingOptions,
   })
   const side = (session: Session, role: 'initiating' | 'receiving'): Side => ({
     session,
@@ -210,7 +241,8 @@ export function initiatingAgainst(setting: Setting = {}): Against {
     transport,
     handler,
     pair: PAIR,
-    verdict: setting.verdict ?? verdict(),
+    verdict: setting.verdict === undefined ? verdict() : setting.verdict,
+    ...setting.initiatingOptions,
   })
   return { session, handler, seen, peer: transports.receiving, transport, clock, events }
 }
@@ -223,7 +255,14 @@ export function receivingAgainst(setting: Setting = {}): Against {
   transports.initiating.setMaxMessageBytes(defaultLimits.stanzaBytes)
   transports.initiating.attach(seen)
   const transport = transports.receiving
-  const session = startReceiving({ ...common, transport, handler, trust, isLocal: name => name === MONTAGUE })
+  const session = startReceiving({
+    ...common,
+    transport,
+    handler,
+    trust,
+    isLocal: name => name === MONTAGUE,
+    ...setting.receivingOptions,
+  })
   return { session, handler, seen, peer: transports.initiating, transport, clock, events }
 }
 
