@@ -93,6 +93,12 @@ export const LIMITS = {
     30_000,
     'a server of ours that is away for no longer is being restarted: stanzas wait for it',
   ),
+  legVerifications: limit('count', 64, 'connections at once by which a server of ours is asked about keys'),
+  legVerificationsWaiting: limit(
+    'count',
+    1_000,
+    'keys that wait for one of those; more are told resource-constraint: a restarted server shows hundreds at once',
+  ),
   retryAfterMaxMs: limit('ms', 3_600_000, 'a longer Retry-After is not waited for'),
   redirects: limit('count', 5, 'see-other-uri of one dial'),
   outboundIdleMs: limit('ms', 900_000, 'an unused outgoing stream is closed in order'),

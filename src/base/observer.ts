@@ -47,6 +47,16 @@ export interface Events {
     setupMs: number
   }
   'stream:ended': StreamLabel & { established: boolean; reason: string; detail: string; lifeMs: number }
+  /** a key was shown to us, and a server of its domain was asked whether it is its own (XEP-0220) */
+  'dialback:asked': {
+    local: string
+    remote: string
+    /** who was asked */
+    address: string
+    outcome: 'valid' | 'invalid' | 'error'
+    detail: string
+    ms: number
+  }
   /** our local server does not answer pings: what it was sent counts as read once it is written */
   'leg:silent': { local: string; remote: string }
   'stanza:bounced': { local: string; remote: string; condition: string; count: number; detail: string }

@@ -53,6 +53,9 @@ function kindOf(event: Event): Pick<LogLine, 'level' | 'message' | 'source'> {
         message: 'stream refused',
         source: event.address,
       }
+    case 'dialback:asked':
+      // A wrong key is told by the end of the stream on which it was shown.
+      return { level: 'debug', message: 'asked about a dialback key', source: event.address }
     case 'leg:silent':
       return {
         level: 'info',

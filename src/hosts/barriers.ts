@@ -1,6 +1,6 @@
 import type { Random } from '../base/index.ts'
 import type { Barrier } from '../session/index.ts'
-import { type DomainPair, element, iq, NS, type Stanza } from '../xmpp/index.ts'
+import { type Domain, type DomainPair, element, iq, type Jid, NS, type Stanza } from '../xmpp/index.ts'
 
 interface Asking {
   answered(id: number): void
@@ -37,19 +37,29 @@ export class Barriers {
     }
   }
 
-  /** Whether the stanza is an answer to one of them; nobody else is to see it then. An error is an answer too. */
+  /**
+   * Whether the stanza is an answer to one of them, or looks like one: nobody else is to see it then. An error is an
+   * answer too. What counts is that of the server itself, to whom it was asked for.
+   */
   takes(stanza: Stanza): boolean {
-    if (stanza.kind !== 'iq' || !stanza.id.startsWith(PREFIX)) return false
-    if (stanza.type !== 'result' && stanza.type !== 'error') return false
-    const [nonce = '', id = ''] = stanza.id.slice(PREFIX.length).split('-')
+    if (stanza.kind !== 'iq' || (stanza.type !== 'result' && stanza.type !== 'error')) return false
+    const [, nonce = '', id = ''] = ID.exec(stanza.id) ?? []
+    if (id === '') return false
     const asking = this.#asking.get(nonce)
-    // That of a stream that has ended meanwhile: still nobody's.
-    if (asking === undefined) return nonce.length === 2 * NONCE_BYTES
-    if (stanza.from.domain !== asking.pair.remote || stanza.to.domain !== asking.pair.local) return false
-    asking.session.answered(Number(id))
+    if (
+      asking !== undefined &&
+      isFrom(stanza.from, asking.pair.remote) &&
+      isFrom(stanza.to, asking.pair.local)
+    )
+      asking.session.answered(Number(id))
     return true
   }
 }
 
+function isFrom({ local, domain, resource }: Jid, wanted: Domain): boolean {
+  return domain === wanted && local === '' && resource === ''
+}
+
 const PREFIX = 'isthmus-read-'
 const NONCE_BYTES = 16
+const ID = new RegExp(`^${PREFIX}([0-9a-f]{${2 * NONCE_BYTES}})-([0-9]{1,10})$`)

@@ -3,9 +3,10 @@ import type { Connect, ConnectHandler, HostContext } from '../federation/index.t
 import { openStream, type SessionHandler, startInitiating, verify } from '../session/index.ts'
 import type { DialbackOutcome, DialbackSecret, Verification } from '../stream/index.ts'
 import { type Dialled, dialTcp, type Transport } from '../transport/index.ts'
-import { type DomainPair, type Failure, type Stanza, toAscii } from '../xmpp/index.ts'
+import { type DomainPair, describe, type Failure, type Stanza, toAscii } from '../xmpp/index.ts'
 import { Barriers } from './barriers.ts'
 import type { ServerTls } from './server-tls.ts'
+import { Turns } from './turns.ts'
 
 export interface ServerLegOptions {
   readonly address: { readonly host: string; readonly port: number }
@@ -23,9 +24,13 @@ export interface ServerLegOptions {
 export class ServerLeg {
   readonly #options: ServerLegOptions
   readonly #barriers: Barriers
+  /** of those who ask the server about keys */
+  readonly #turns: Turns
 
   constructor(options: ServerLegOptions) {
     this.#options = options
+    const { legVerifications, legVerificationsWaiting } = options.limits
+    this.#turns = new Turns(legVerifications, legVerificationsWaiting)
     this.#barriers = new Barriers(options.context.random)
   }
 
@@ -48,29 +53,39 @@ export class ServerLeg {
    * say that it is the server (DECISIONS 14). Never rejects.
    */
   async verify(verification: Verification, signal: AbortSignal): Promise<DialbackOutcome> {
+    const refusal = await this.#turns.take(signal)
+    if (refusal !== null) return refusal
     const { address, context, limits } = this.#options
     const { observer, clock, random } = context
     const dialled = await this.#dial(signal)
-    // DB-27
-    if (!dialled.ok) return { type: 'error', condition: 'remote-server-timeout' }
-    const evidence = `its server at ${text(address)}`
+    if (!dialled.ok) {
+      this.#turns.done()
+      const { local, remote } = verification.pair
+      const detail = describe(dialled.failure)
+      const asked = { local, remote, address: address.host, outcome: 'error', detail, ms: 0 } as const
+      observer.publish({ type: 'dialback:asked', ...asked })
+      return { type: 'error', condition: 'remote-server-timeout' } // DB-27
+    }
     return verify({
       transport: dialled.transport,
       verification,
-      evidence,
+      evidence: `its server at ${text(address)}`,
       signal,
       observer,
       clock,
       random,
       limits,
+      onGone: () => this.#turns.done(),
     })
   }
 
   async #open(pair: DomainPair, handler: ConnectHandler, signal: AbortSignal): Promise<Failure | null> {
+    const { observer, domains } = this.#options.context
+    const { local, remote } = pair
+    // It would be told that it is somebody else, by us.
+    if (domains.has(local)) return sameServer(pair)
     const dialled = await this.#dial(signal)
     if (!dialled.ok) return dialled.failure
-    const { observer } = this.#options.context
-    const { local, remote } = pair
     const barrier = this.#barriers.open(pair, () => observer.publish({ type: 'leg:silent', local, remote }))
     return openStream(
       events => {
@@ -135,6 +150,14 @@ export class ServerLeg {
     const { address, context, limits } = this.#options
     const { clock } = context
     return dialTcp({ address: address.host, port: address.port, tls: null, limits, clock, signal })
+  }
+}
+
+function sameServer({ local, remote }: DomainPair): Failure {
+  return {
+    by: 'us',
+    kind: 'policy',
+    detail: `${local} and ${remote} are of one server, which does not need us`,
   }
 }
 

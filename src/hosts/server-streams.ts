@@ -1,9 +1,10 @@
-import type { Clock } from '../base/index.ts'
+import type { Clock, Limits } from '../base/index.ts'
 import type { EstablishedSession, Session, SessionHandler } from '../session/index.ts'
 import type { DomainPair, Failure, Stanza } from '../xmpp/index.ts'
 
 export interface ServerStreamsOptions {
   readonly clock: Clock
+  readonly limits: Pick<Limits, 'unauthenticatedTotal'>
   readonly onStanza: (stanza: Stanza) => Promise<void> | undefined
   /** the server has proven itself for the pair */
   readonly onPair: (pair: DomainPair) => void
@@ -13,6 +14,8 @@ export interface ServerStreamsOptions {
 export class ServerStreams {
   readonly #options: ServerStreamsOptions
   readonly #streams = new Set<ServerStream>()
+  /** oldest first: any process of this machine may come */
+  readonly #unproven = new Set<ServerStream>()
   #stopping = false
 
   constructor(options: ServerStreamsOptions) {
@@ -23,10 +26,16 @@ export class ServerStreams {
   accept(start: (handler: SessionHandler) => Session): void {
     const stream = new ServerStream(this.#options, {
       isStopping: () => this.#stopping,
-      onEnded: ended => this.#streams.delete(ended),
+      onProven: proven => this.#unproven.delete(proven),
+      onEnded: ended => {
+        this.#streams.delete(ended)
+        this.#unproven.delete(ended)
+      },
     })
     this.#streams.add(stream)
+    this.#unproven.add(stream)
     stream.session = start(stream)
+    if (this.#unproven.size > this.#options.limits.unauthenticatedTotal) this.#sendAwayOldest()
   }
 
   /** End those that bring stanzas, in order, one after the other. Later ones may ask, and prove nothing. */
@@ -51,22 +60,39 @@ export class ServerStreams {
     this.#stopping = true
     for (const { session } of this.#streams) session?.abort(STOPPING)
   }
+
+  #sendAwayOldest(): void {
+    for (const oldest of this.#unproven) {
+      this.#unproven.delete(oldest)
+      oldest.session?.abort(CROWDED)
+      return
+    }
+  }
+}
+
+const CROWDED: Failure = {
+  by: 'us',
+  kind: 'overload',
+  detail: 'too many streams have not proven to be of the server',
 }
 
 const STOPPING: Failure = { by: 'us', kind: 'shutdown', detail: 'this server is stopping' }
+
+interface Hooks {
+  isStopping(): boolean
+  onProven(stream: ServerStream): void
+  onEnded(stream: ServerStream): void
+}
 
 class ServerStream implements SessionHandler {
   session: Session | null = null
   isEstablished = false
   readonly #options: ServerStreamsOptions
-  readonly #hooks: { isStopping(): boolean; onEnded(stream: ServerStream): void }
+  readonly #hooks: Hooks
   readonly #endListeners: (() => void)[] = []
   #ended = false
 
-  constructor(
-    options: ServerStreamsOptions,
-    hooks: { isStopping(): boolean; onEnded(stream: ServerStream): void },
-  ) {
+  constructor(options: ServerStreamsOptions, hooks: Hooks) {
     this.#options = options
     this.#hooks = hooks
   }
@@ -74,6 +100,7 @@ class ServerStream implements SessionHandler {
   onEstablished({ pair }: EstablishedSession): Failure | null {
     if (this.#hooks.isStopping()) return STOPPING
     this.isEstablished = true
+    this.#hooks.onProven(this)
     this.#options.onPair(pair)
     return null
   }

@@ -27,14 +27,22 @@ export function serverTrust(
   const trust = createTrustStore({ roots: ca })
   return ({ chain, nodeVerdict }, claimed, role) => {
     const pins = pin === null ? [] : pinsOf(chain, pin)
+    if (pins === null) return { ok: false, domain: claimed, reason: 'untrusted', detail: OTHER_CERTIFICATE }
     const names = { domain: claimed, hosts: [], pins }
     return judgePeer({ chain, nodeVerdict, names, trust, limits, nowMs: clock.wallMs(), role })
   }
 }
 
-/** The pin is of the certificate, identity's of its key. */
-function pinsOf([leaf]: readonly Uint8Array[], pin: string): readonly string[] {
-  if (leaf === undefined || createHash('sha256').update(leaf).digest('hex') !== pin) return []
+const OTHER_CERTIFICATE = 'it is not the certificate that is pinned'
+
+/**
+ * The pin is of the certificate, identity's of its key.
+ * @returns null: it is another certificate, whoever vouches for it
+ */
+function pinsOf([leaf]: readonly Uint8Array[], pin: string): readonly string[] | null {
+  // Without a certificate there is a better word for it.
+  if (leaf === undefined) return []
+  if (createHash('sha256').update(leaf).digest('hex') !== pin) return null
   const parsed = parseCertificate(leaf)
   return parsed.ok ? [pinOf(parsed.certificate)] : []
 }

@@ -13,25 +13,28 @@ import type { ServerTls } from './server-tls.ts'
 import { serverTrust } from './server-trust.ts'
 
 export interface XmppServerOptions {
-  /** where the server takes s2s: an IP address and a port */
+  /** Where the server takes s2s: an IP address and a port. Whoever listens there is the server, unless TLS says otherwise. */
   readonly address: { readonly host: string; readonly port: number }
-  /** where it brings its own s2s; port 0 takes a free one */
+  /** Where it brings its own s2s: IP addresses; port 0 takes a free one. `::1` is left out on a machine without IPv6. */
   readonly listen: readonly { readonly address: string; readonly port: number }[]
-  /** CIDR blocks that may connect there; by default this machine */
+  /** CIDR blocks that may connect to `listen`; default 127.0.0.0/8 and ::1/128 */
   readonly allow?: readonly string[]
   readonly security: ServerSecurity
 }
 
-/** `tls`: both sides prove themselves by certificates, so that the server can stay strict. */
+/**
+ * `plaintext`: dialback. What the server shows on `listen` it is asked about at `address`, as any process of the machine
+ * can connect. `tls`: STARTTLS, and both sides prove themselves by certificates, so that the server can stay strict.
+ */
 export type ServerSecurity =
   | { readonly kind: 'plaintext' }
   | {
       readonly kind: 'tls'
       /** signs a certificate for each remote domain that we speak for; the server must trust it */
       readonly authority: Authority
-      /** PEM: whom the server's own certificate is checked against */
+      /** PEM: whom the server's own certificate is checked against, for each domain that it serves; with a pin it may be empty */
       readonly ca: readonly string[]
-      /** hex SHA-256 of the server's certificate as DER; null: `ca` decides */
+      /** hex SHA-256 of the one certificate that is the server's, as DER, whatever its names; null: `ca` decides */
       readonly pin: string | null
     }
 
@@ -40,12 +43,23 @@ export interface XmppServerHost extends StreamHost {
   readonly listening: readonly { readonly address: string; readonly port: number }[]
 }
 
-/** A server of its own beside us, over ordinary TCP s2s: to it we are every remote domain. */
+/**
+ * A server of its own beside us, over ordinary TCP s2s: to it we are every remote domain. It is reached at one address
+ * and need not run: what is for it waits (`legAbsentMs`), and it is dialled again. `start` rejects with Node's error
+ * where an address of `listen` cannot be had. Throws TypeError for options that can never work.
+ */
 export function xmppServer(options: XmppServerOptions): XmppServerHost {
-  if (isIP(options.address.host) === 0) throw new TypeError(`not an IP address: ${options.address.host}`)
-  return new XmppServer(options)
+  const { address, security } = options
+  if (isIP(address.host) === 0) throw new TypeError(`not an IP address: ${address.host}`)
+  if (security.kind === 'plaintext') return new XmppServer(options)
+  const { pin, ca } = security
+  if (pin === null && ca.length === 0)
+    throw new TypeError('neither an authority nor a pin: nobody could be the server')
+  if (pin !== null && !SHA256.test(pin)) throw new TypeError(`not the hex SHA-256 of a certificate: ${pin}`)
+  return new XmppServer({ ...options, security: { ...security, pin: pin?.toLowerCase() ?? null } })
 }
 
+const SHA256 = /^[0-9a-f]{64}$/i
 const LOOPBACK = ['127.0.0.0/8', '::1/128']
 
 interface Running {
@@ -79,7 +93,7 @@ class XmppServer implements XmppServerHost {
       leg.takes(stanza) ? undefined : context.send(stanza)
     const leg: ServerLeg = new ServerLeg({ address, tls, secret, context, limits, onStanza })
     const { clock, observer, random } = context
-    const streams = new ServerStreams({ clock, onStanza, onPair: pair => context.peerIsUp(pair) })
+    const streams = new ServerStreams({ clock, limits, onStanza, onPair: pair => context.peerIsUp(pair) })
     const receive = (transport: Transport) =>
       streams.accept(handler =>
         startReceiving({
@@ -95,7 +109,9 @@ class XmppServer implements XmppServerHost {
                 starttls: { required: true, contextFor: ({ local }) => tls.contextFor(local) },
               }),
           legacy: true,
-          stanzasTo: 'anybody',
+          // A key proves one pair. Whoever can have the server dial him gets keys of it for a stream id of his choice, and
+          // could show one here: it must not speak for the server to anybody else. A certificate is the server's own.
+          stanzasTo: tls === null ? 'pair' : 'anybody',
           handler,
           observer,
           clock,

@@ -1,7 +1,7 @@
-import type { Clock, Limits, Observer, Random } from '../base/index.ts'
+import { type Clock, type Limits, Observer, type Random } from '../base/index.ts'
 import * as stream from '../stream/index.ts'
 import type { Transport } from '../transport/index.ts'
-import type { Failure } from '../xmpp/index.ts'
+import { describe, type Failure } from '../xmpp/index.ts'
 import { SessionDriver } from './driver.ts'
 import { machineOf } from './machine-of.ts'
 import type { SessionHandler } from './session.ts'
@@ -18,32 +18,49 @@ export interface VerifyOptions {
   readonly clock: Clock
   readonly random: Random
   readonly limits: Limits
+  /** the stream is gone, some time after the answer */
+  readonly onGone?: () => void
 }
 
-/** Ask about a key, on a stream of its own that ends afterwards. Never rejects; without an answer it is an error (DB-27). */
+/**
+ * Ask about a key, on a stream of its own that ends afterwards (DB-41). Never rejects; without an answer it is an error
+ * (DB-27). The observer hears of the question and its outcome, not of a stream.
+ */
 export function verify(options: VerifyOptions): Promise<stream.DialbackOutcome> {
-  const { transport, verification, evidence, signal, limits } = options
+  const { transport, verification, evidence, signal, observer, clock, limits, onGone } = options
   const wire = wireOf(transport.facts)
+  const sinceMs = clock.monotonicMs()
   return new Promise(resolve => {
+    let answered = false
+    const tell = (outcome: stream.DialbackOutcome, detail: string) => {
+      if (answered) return
+      answered = true
+      const { pair } = verification
+      const address = transport.facts.remoteAddress
+      const ms = clock.monotonicMs() - sinceMs
+      observer.publish({ type: 'dialback:asked', ...pair, address, outcome: outcome.type, detail, ms })
+      resolve(outcome)
+    }
     const onAbort = () => driver.abort(NOT_NEEDED)
     const handler: SessionHandler = {
       onEstablished: () => null,
       onStanza: () => {},
       onDrain: () => {},
-      onEnded: () => {
+      onEnded: failure => {
         signal.removeEventListener('abort', onAbort)
         // The one that counts was before, if there was any.
-        resolve({ type: 'error', condition: 'remote-server-timeout' })
+        tell(UNANSWERED, failure === null ? 'no answer' : describe(failure))
+        onGone?.()
       },
     }
     const first = stream.startVerifying({ ...verification, evidence, limits })
     const driver = new SessionDriver({
-      session: { ...options, handler },
+      session: { ...options, observer: new Observer(), handler },
       role: 'initiating',
       names: verification.pair,
       wire,
       machine: machineOf(first, stream.stepVerifying),
-      onVerified: resolve,
+      onVerified: outcome => tell(outcome, detailOf(outcome)),
     })
     signal.addEventListener('abort', onAbort, { once: true })
     driver.start(first.outputs)
@@ -51,4 +68,11 @@ export function verify(options: VerifyOptions): Promise<stream.DialbackOutcome> 
   })
 }
 
+function detailOf(outcome: stream.DialbackOutcome): string {
+  if (outcome.type === 'error') return 'it could not say'
+  return outcome.type === 'valid' ? outcome.evidence : 'it has not made this key'
+}
+
+// DB-27
+const UNANSWERED: stream.DialbackOutcome = { type: 'error', condition: 'remote-server-timeout' }
 const NOT_NEEDED: Failure = { by: 'us', kind: 'aborted', detail: 'nobody waits for the answer any more' }

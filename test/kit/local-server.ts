@@ -1,0 +1,315 @@
+import { randomBytes } from 'node:crypto'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import type { SecureContext } from 'node:tls'
+import { dialbackKey, dialbackSecret } from '../../src/stream/index.ts'
+import type { Element, StreamEvent } from '../../src/xml/index.ts'
+import { isRequest, NS, resultOf, type Stanza } from '../../src/xmpp/index.ts'
+import { attribute, RawStream, streamHeader } from './raw-stream.ts'
+
+// A server of one machine, as Prosody and ejabberd are on the wire, written by hand. It takes the streams of the host,
+// asks back about their keys, knows its own again, and answers pings on the streams that it opens.
+
+export interface LocalServerOptions {
+  /** whom it serves */
+  readonly domains: readonly string[]
+  /** strict: STARTTLS and SASL EXTERNAL only */
+  readonly tls?: SecureContext
+  readonly bidi?: boolean
+  /** whether it answers pings to its domains; default true */
+  readonly answersPings?: boolean
+  /** what it does with a stream instead */
+  readonly onStream?: (stream: ServerSide) => void
+  /** default: a free one */
+  readonly port?: number
+}
+
+/** A stream that has been opened to it. */
+export class ServerSide extends RawStream {
+  readonly id = randomBytes(8).toString('hex')
+  /** of the last header */
+  local = ''
+  remote = ''
+  isSecure = false
+  isAuthenticated = false
+  isBidi = false
+  /** keys were asked about on it */
+  asked = 0
+}
+
+/** A stream that it has opened. */
+export class ClientSide extends RawStream {
+  /** that the other side gave it */
+  id = ''
+  readonly from: string
+  readonly to: string
+
+  constructor(socket: Socket, from: string, to: string) {
+    super(socket)
+    this.from = from
+    this.to = to
+  }
+}
+
+type Place = { readonly address: string; readonly port: number }
+
+export class LocalServer {
+  readonly options: LocalServerOptions
+  /** that have come, oldest first */
+  readonly streams: ServerSide[] = []
+  /** most that were open at once */
+  mostOpen = 0
+  /** where the host listens; null: not known yet, and nothing is opened */
+  host: Place | null = null
+  readonly #secret = dialbackSecret(randomBytes(32))
+  readonly #server: Server
+  readonly #opened = new Map<string, Promise<ClientSide>>()
+  readonly #sockets = new Set<Socket>()
+  readonly #waiting = new Set<() => void>()
+
+  private constructor(options: LocalServerOptions) {
+    this.options = options
+    this.#server = createServer(socket => this.#take(socket))
+  }
+
+  static async start(options: LocalServerOptions): Promise<LocalServer> {
+    const server = new LocalServer(options)
+    const { port = 0 } = options
+    await new Promise<void>((resolve, reject) => {
+      server.#server.once('error', reject)
+      server.#server.listen(port, '127.0.0.1', resolve)
+    })
+    return server
+  }
+
+  get address(): { readonly host: string; readonly port: number } {
+    return { host: '127.0.0.1', port: (this.#server.address() as AddressInfo).port }
+  }
+
+  get open(): number {
+    return this.streams.filter(({ isEnded }) => !isEnded).length
+  }
+
+  /** that have proven a pair, from `remote` if given */
+  legs(remote?: string): readonly ServerSide[] {
+    return this.streams.filter(
+      stream => stream.isAuthenticated && (remote === undefined || stream.remote === remote),
+    )
+  }
+
+  /** stanzas of all legs, in the order of the legs */
+  get stanzas(): readonly Stanza[] {
+    return this.legs().flatMap(({ stanzas }) => stanzas.filter(stanza => !isBarrier(stanza)))
+  }
+
+  /** Resolves with the first answer of `look` that is not undefined. Bounded by the test. */
+  sees<T>(look: (server: this) => T | undefined): Promise<T> {
+    return new Promise(resolve => {
+      const again = () => {
+        const seen = look(this)
+        if (seen === undefined) return
+        this.#waiting.delete(again)
+        resolve(seen)
+      }
+      this.#waiting.add(again)
+      again()
+    })
+  }
+
+  stream(at: number): Promise<ServerSide> {
+    return this.sees(({ streams }) => streams.at(at))
+  }
+
+  /** A connection to the host, nothing said yet. */
+  connect(from = '', to = ''): ClientSide {
+    if (this.host === null) throw new Error('nobody has said where the host is')
+    const socket = connect({ host: this.host.address, port: this.host.port })
+    this.#hold(socket)
+    return new ClientSide(socket, from, to)
+  }
+
+  /** Headers both ways, and the features. */
+  async begin(from: string, to: string, attributes: Readonly<Record<string, string | null>> = {}) {
+    const stream = this.connect(from, to)
+    // As Prosody, whose header has an id, and an empty one.
+    stream.say(streamHeader({ from, to, id: '', ...attributes }))
+    stream.id = (await stream.header()).attribute('id') ?? ''
+    return stream
+  }
+
+  /** A stream of a proven pair: the one there is, or a new one. */
+  outgoing(from: string, to: string): Promise<ClientSide> {
+    const name = `${from} ${to}`
+    const known = this.#opened.get(name)
+    if (known !== undefined) return known
+    const opened = this.#prove(from, to).then(stream => {
+      stream.socket.once('close', () => this.#opened.delete(name))
+      return stream
+    })
+    opened.catch(() => this.#opened.delete(name))
+    this.#opened.set(name, opened)
+    return opened
+  }
+
+  /** Show a key on a stream. */
+  showKey(
+    stream: ClientSide,
+    from = stream.from,
+    to = stream.to,
+    key = this.keyFor(to, from, stream.id),
+  ): void {
+    stream.say(`<db:result from='${from}' to='${to}'>${key}</db:result>`)
+  }
+
+  keyFor(receiving: string, originating: string, id: string): string {
+    return dialbackKey(this.#secret, { receiving, originating, id })
+  }
+
+  /** Stop listening and end every connection: in order, or without a word. */
+  async stop(how: 'in order' | 'abruptly' = 'abruptly'): Promise<void> {
+    const closed = new Promise<void>(resolve => this.#server.close(() => resolve()))
+    for (const stream of this.streams) {
+      if (stream.isEnded) continue
+      if (how === 'in order') stream.leave()
+      else stream.vanish()
+    }
+    for (const opened of this.#opened.values())
+      await opened.then(
+        stream => (how === 'in order' ? stream.leave() : stream.vanish()),
+        () => {},
+      )
+    if (how === 'abruptly') for (const socket of this.#sockets) socket.destroy()
+    await closed
+  }
+
+  #hold(socket: Socket): void {
+    this.#sockets.add(socket)
+    socket.on('error', () => {})
+    socket.on('close', () => {
+      this.#sockets.delete(socket)
+      this.#look()
+    })
+  }
+
+  #take(socket: Socket): void {
+    this.#hold(socket)
+    const stream = new ServerSide(socket)
+    this.streams.push(stream)
+    this.mostOpen = Math.max(this.mostOpen, this.open)
+    const { onStream } = this.options
+    if (onStream !== undefined) onStream(stream)
+    else this.behave(stream)
+    socket.on('data', () => this.#look())
+    this.#look()
+  }
+
+  /** What a server does with a stream. */
+  behave(stream: ServerSide): void {
+    stream.onEvent = event => {
+      this.#answer(stream, event)
+      this.#look()
+    }
+  }
+
+  #answer(stream: ServerSide, event: StreamEvent): void {
+    if (event.type === 'header') {
+      stream.local = event.element.attribute('to') ?? ''
+      stream.remote = event.element.attribute('from') ?? ''
+      stream.say(
+        streamHeader({ from: stream.local, to: stream.remote, id: stream.id }),
+        this.#features(stream),
+      )
+    } else if (event.type === 'end') stream.leave()
+    else if (event.type === 'element') this.#answerElement(stream, event.element.element())
+  }
+
+  #features({ isSecure, isAuthenticated }: ServerSide): string {
+    const { tls, bidi = false } = this.options
+    const ready = tls === undefined || isSecure
+    const offered = [
+      ready ? '' : `<starttls xmlns='${NS.tls}'><required/></starttls>`,
+      tls !== undefined && ready && !isAuthenticated
+        ? `<mechanisms xmlns='${NS.sasl}'><mechanism>EXTERNAL</mechanism></mechanisms>`
+        : '',
+      tls === undefined ? `<dialback xmlns='${NS.dialbackFeature}'><errors/></dialback>` : '',
+      bidi && ready && !isAuthenticated ? `<bidi xmlns='${NS.bidiFeature}'/>` : '',
+    ]
+    return `<stream:features>${offered.join('')}</stream:features>`
+  }
+
+  #answerElement(stream: ServerSide, said: Element): void {
+    const { tls, answersPings = true } = this.options
+    const [from, to, id] = ['from', 'to', 'id'].map(name => attribute(said, name)) as [string, string, string]
+    const key = said.children.join('')
+    if (said.namespace === NS.dialback && said.name === 'verify') {
+      stream.asked += 1
+      const type = key === this.keyFor(from, to, id) ? 'valid' : 'invalid'
+      stream.say(`<db:verify from='${to}' to='${from}' id='${id}' type='${type}'/>`)
+    } else if (said.namespace === NS.dialback && said.name === 'result') {
+      void this.ask(from, to, stream.id, key).then(type => {
+        if (type === 'valid') stream.isAuthenticated = true
+        stream.say(`<db:result from='${to}' to='${from}' type='${type}'/>`)
+        this.#look()
+      })
+    } else if (said.name === 'bidi') stream.isBidi = true
+    else if (said.name === 'starttls' && tls !== undefined) {
+      stream.say(`<proceed xmlns='${NS.tls}'/>`)
+      stream.isSecure = true
+      stream.secure(tls, null).catch(() => {})
+    } else if (said.name === 'auth') {
+      stream.isAuthenticated = true
+      stream.restart()
+      stream.say(`<success xmlns='${NS.sasl}'/>`)
+    } else if (said.name === 'iq' && from !== '' && answersPings) {
+      const request = stream.stanzas.at(-1)
+      if (request !== undefined && isRequest(request) && isBarrier(request)) void this.#pong(stream, request)
+    }
+  }
+
+  /** On a connection of its own, as ejabberd does, whether the host has made a key. */
+  async ask(from: string, to: string, id: string, key: string): Promise<string> {
+    const stream = await this.begin(to, from)
+    stream.say(`<db:verify from='${to}' to='${from}' id='${id}'>${key}</db:verify>`)
+    const answer = await stream.element('verify')
+    stream.leave()
+    return attribute(answer, 'type')
+  }
+
+  async #prove(from: string, to: string): Promise<ClientSide> {
+    const { tls } = this.options
+    const stream = await this.begin(from, to)
+    await stream.element('features')
+    if (tls === undefined) {
+      this.showKey(stream)
+      const type = attribute(await stream.element('result'), 'type')
+      if (type !== 'valid') throw new Error(`not proven: ${type}`)
+      return stream
+    }
+    stream.say(`<starttls xmlns='${NS.tls}'/>`)
+    await stream.element('proceed')
+    await stream.secure(tls, to)
+    stream.say(streamHeader({ from, to }))
+    await stream.element('mechanisms').catch(() => {})
+    await stream.sees(({ text }) => (text.includes('EXTERNAL') ? true : undefined))
+    stream.say(`<auth xmlns='${NS.sasl}' mechanism='EXTERNAL'>=</auth>`)
+    await stream.element('success')
+    stream.restart()
+    stream.say(streamHeader({ from, to }))
+    await stream.sees(({ headers }) => (headers.length === 3 ? true : undefined))
+    return stream
+  }
+
+  async #pong(stream: ServerSide, request: Stanza): Promise<void> {
+    const pong = resultOf(request)
+    if (stream.isBidi) stream.send(pong)
+    else (await this.outgoing(request.to.domain, request.from.domain)).send(pong)
+  }
+
+  #look(): void {
+    for (const again of this.#waiting) again()
+  }
+}
+
+/** a ping by which the host asks whether what came before it has been read */
+export function isBarrier({ kind, id }: Stanza): boolean {
+  return kind === 'iq' && id.startsWith('isthmus-read-')
+}
