@@ -36,6 +36,8 @@ export interface Discovery {
   discover(domain: Domain, options: { signal: AbortSignal; fresh?: boolean }): Promise<Discovered>
   /** the cached answer led nowhere: look again next time */
   forget(domain: Domain): void
+  /** the domain's server has just proven itself to us: that nothing was found there counts no longer */
+  reconsider(domain: Domain): void
 }
 
 /** Where a socket may go. */

@@ -81,6 +81,11 @@ class HostMetaDiscovery implements Discovery {
     if (entry?.failure === null) this.#cache.set(domain, { ...entry, untilMs: 0 })
   }
 
+  reconsider(domain: Domain): void {
+    const entry = this.#cache.get(domain)
+    if (entry !== undefined && entry.failure !== null) this.#cache.set(domain, { ...entry, untilMs: 0 })
+  }
+
   async #lookUp(domain: Domain, fresh: boolean, signal: AbortSignal): Promise<Discovered> {
     const refused = notFederable(domain)
     if (refused !== null) return { ok: false, failure: notOfThisNetwork(domain) } // DS-61

@@ -38,7 +38,7 @@ export class FederationCore {
 
   constructor(deps: FederationDeps) {
     this.#deps = deps
-    const { settings, observer, clock, random } = deps
+    const { settings, discovery, observer, clock, random } = deps
     const { limits, trust } = settings
     const hosts = new Map<Domain, Host | StreamHost>()
     for (const entry of settings.domains) {
@@ -51,7 +51,7 @@ export class FederationCore {
     const dialDeps = { ...deps, trust, limits, secureContext: (local: Domain) => this.#contextOf(local) }
     const connect = createConnect(dialDeps)
     this.#router = new Router({ hosts, connect, observer, limits, clock, random, schedule: setImmediate })
-    this.#inbound = new Inbound({ router: this.#router, limits, clock })
+    this.#inbound = new Inbound({ router: this.#router, discovery, limits, clock })
     const urlOf = (local: Domain) => this.#owners.get(local)?.url ?? null
     this.#walkDeps = { ...dialDeps, inbound: this.#inbound, urlOf }
   }

@@ -1,4 +1,5 @@
 import type { Clock, Limits } from '../base/index.ts'
+import type { Discovery } from '../discovery/index.ts'
 import type { EstablishedSession, Session, SessionHandler } from '../session/index.ts'
 import type { Domain, DomainPair, Failure, Stanza } from '../xmpp/index.ts'
 import { spread } from './drain.ts'
@@ -7,6 +8,7 @@ import type { Router } from './router.ts'
 
 export interface InboundOptions {
   readonly router: Router
+  readonly discovery: Pick<Discovery, 'reconsider'>
   readonly limits: Pick<Limits, 'pairStreams'>
   readonly clock: Clock
 }
@@ -96,13 +98,14 @@ export class Inbound {
 
   #admit(pair: DomainPair): Failure | null {
     if (this.#stopping) return STOPPING
-    const { limits, router } = this.#options
+    const { limits, router, discovery } = this.#options
     const count = this.count(pair)
     if (count >= limits.pairStreams) return TOO_MANY
     const { local, remote } = pair
     const ofLocal = this.#established.get(local)
     if (ofLocal === undefined) this.#established.set(local, new Map([[remote, 1]]))
     else ofLocal.set(remote, count + 1)
+    discovery.reconsider(remote)
     router.pool.find(local, remote)?.peerIsUp()
     return null
   }

@@ -625,6 +625,11 @@ describe('order and safety', () => {
     skewMs += 20_000
     await find()
     expect(asked()).toBe(4)
+
+    // Its server has come to us: it may be somewhere by now.
+    discovery.reconsider(domain('montague.example'))
+    await find()
+    expect(asked()).toBe(5)
   })
 
   it('[DS-60] resolves once, refuses what is not public, and connects to exactly what it vetted', async () => {

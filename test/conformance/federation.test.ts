@@ -71,7 +71,12 @@ class Verona {
       random: LONGEST,
       schedule: action => queueMicrotask(action),
     })
-    this.inbound = new Inbound({ router: this.router, limits: defaultLimits, clock: this.clock })
+    this.inbound = new Inbound({
+      router: this.router,
+      discovery: { reconsider: () => {} },
+      limits: defaultLimits,
+      clock: this.clock,
+    })
   }
 
   send(sending: Stanza): Promise<void> | undefined {

@@ -81,7 +81,7 @@ beforeEach(async () => {
       ],
     }),
     // Found by nobody, and never done with.
-    discovery: { discover: () => new Promise(() => {}), forget: () => {} },
+    discovery: { discover: () => new Promise(() => {}), forget: () => {}, reconsider: () => {} },
     resolver: { resolve: async () => ({ ok: true, endpoints: [] }) },
     startInitiating: () => {
       throw new TypeError('nobody is reached here')
@@ -150,7 +150,7 @@ function closingRouter(network: ScriptedNetwork, before: (router: Router) => voi
     schedule: setImmediate,
   })
   before(router)
-  const inbound = new Inbound({ router, limits, clock })
+  const inbound = new Inbound({ router, discovery: { reconsider: () => {} }, limits, clock })
   return { router, closed: closeInOrder({ router, inbound, hosts, limits, clock }, 2_000) }
 }
 

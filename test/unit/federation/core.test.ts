@@ -40,6 +40,7 @@ function core(
     discovery: {
       discover: async () => ({ ok: false, failure: { by: 'peer', kind: 'no-endpoint', detail: 'nothing' } }),
       forget: () => {},
+      reconsider: () => {},
     },
     resolver: { resolve: async () => ({ ok: true, endpoints: [] }) },
     startInitiating: () => {

@@ -158,6 +158,7 @@ function connect(signal = new AbortController().signal, clock: Clock = systemClo
     discovery: {
       discover: async () => discovered,
       forget: domain => void forgotten.push(domain),
+      reconsider: () => {},
     },
     resolver: {
       resolve: async host =>

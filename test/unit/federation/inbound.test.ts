@@ -68,6 +68,8 @@ class Peer {
 }
 
 let delivered: Stanza[]
+/** domains that are looked for anew */
+let reconsidered: string[]
 let answer: (stanza: Stanza) => Delivery | Promise<Delivery>
 let network: ScriptedNetwork
 let router: Router
@@ -76,6 +78,7 @@ let clock: VirtualClock
 
 beforeEach(() => {
   delivered = []
+  reconsidered = []
   answer = () => ({ taken: true })
   network = new ScriptedNetwork()
   clock = new VirtualClock()
@@ -97,7 +100,12 @@ beforeEach(() => {
     random: LONGEST,
     schedule: action => action(),
   })
-  inbound = new Inbound({ router, limits: defaultLimits, clock })
+  inbound = new Inbound({
+    router,
+    discovery: { reconsider: domain => void reconsidered.push(domain) },
+    limits: defaultLimits,
+    clock,
+  })
 })
 
 const hello = (id: string) =>
@@ -109,6 +117,7 @@ describe('inbound streams', () => {
     expect(peer.establish(inbound)).toBeNull()
     for (const id of ['1', '2', '3']) expect(peer.sends(hello(id))).toBeUndefined()
     expect(delivered.map(({ id }) => id)).toEqual(['1', '2', '3'])
+    expect(reconsidered).toEqual([MONTAGUE])
     expect(router.account()).toMatchObject({ accepted: 3, delivered: 3, held: 0 })
   })
 
