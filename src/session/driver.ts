@@ -1,22 +1,24 @@
 import type { LocalFailure, NetworkFailure, StreamRole } from '../base/index.ts'
 import { type Codec, OVERSIZE } from '../framing/index.ts'
-import type { StreamInput, StreamOutput, Verification } from '../stream/index.ts'
+import type { StreamInput, StreamOutput } from '../stream/index.ts'
 import type { Transport, TransportFacts, TransportHandler } from '../transport/index.ts'
 import { xmlLimits } from '../xml/index.ts'
-import type { Domain, DomainPair, Failure, Stanza } from '../xmpp/index.ts'
+import type { Failure, Stanza } from '../xmpp/index.ts'
 import { Confirmation, type ConfirmationOptions } from './confirmation.ts'
-import type { DriverOptions, Machine } from './driver-options.ts'
+import type { DriverOptions } from './driver-options.ts'
 import { StreamEvents } from './events.ts'
 import { Inbox } from './inbox.ts'
 import { Intake } from './intake.ts'
 import { Liveness } from './liveness.ts'
 import type { SessionOptions } from './options.ts'
 import { Outflow } from './outflow.ts'
+import { defectOf, Owner } from './owner.ts'
 import { Pace } from './pace.ts'
+import { Questions } from './questions.ts'
 import type { EstablishedSession } from './session.ts'
 import { type Driver, StandingSession } from './standing.ts'
+import { Steps } from './steps.ts'
 import { Timers } from './timers.ts'
-import { Verifications } from './verifications.ts'
 
 export type { Machine } from './driver-options.ts'
 
@@ -30,7 +32,6 @@ export class SessionDriver implements Driver, TransportHandler {
   readonly role: StreamRole
   readonly #parts: DriverOptions
   readonly #options: SessionOptions
-  readonly #machine: Machine
   readonly #transport: Transport
   readonly #codec: Codec
   readonly #events: StreamEvents
@@ -41,12 +42,11 @@ export class SessionDriver implements Driver, TransportHandler {
   readonly #liveness: Liveness
   readonly #pace: Pace
   readonly #inbox: Inbox
-  readonly #verifications: Verifications | null
+  readonly #steps: Steps
+  readonly #questions: Questions
+  readonly #owner: Owner
   readonly #startMs: number
   #established: StandingSession | null = null
-  /** what the outputs of an input have given rise to, while they are carried out */
-  #next: StreamInput[] | null = null
-  #stepping: StreamInput['type'] | null = null
   /** which input made us close; null while the stream is open */
   #closedBy: StreamInput['type'] | null = null
   /** the peer's `<close/>` has come */
@@ -68,12 +68,11 @@ export class SessionDriver implements Driver, TransportHandler {
     this.role = role
     this.#parts = options
     this.#options = session
-    this.#machine = options.machine
     this.#transport = transport
     this.#startMs = clock.monotonicMs()
     this.#codec = options.wire.codec(xmlLimits(limits, 'before-authentication'))
     this.#events = new StreamEvents(session.observer, transport, role, names)
-    this.#timers = new Timers(clock, timer => this.#feed({ type: 'timeout', timer }))
+    this.#timers = new Timers(clock, timer => this.#steps.feed({ type: 'timeout', timer }))
     this.#intake = new Intake({ transport, limits, clock, onResume: () => this.#readOn() })
     this.#outflow = new Outflow({ transport, limits, clock, onStuck: failure => this.abort(failure) })
     this.#confirmation = new Confirmation({ transport, limits, clock, ...this.#barrier() })
@@ -92,7 +91,14 @@ export class SessionDriver implements Driver, TransportHandler {
       isBusy: () => this.#intake.busy,
       isCut: () => this.#cause !== null,
     })
-    this.#verifications = this.#verifiedBy(options)
+    this.#steps = new Steps({
+      machine: options.machine,
+      perform: output => this.#perform(output),
+      // Only the transport can still be ended.
+      onDefect: error => this.abort(defectOf(error)),
+    })
+    this.#questions = new Questions(options, this.#events, input => this.#steps.feed(input))
+    this.#owner = new Owner(session.handler, failure => this.end(failure))
   }
 
   /** @param outputs the machine's first */
@@ -131,7 +137,7 @@ export class SessionDriver implements Driver, TransportHandler {
   }
 
   end(failure: Failure | null): void {
-    this.#feed({ type: 'end', failure })
+    this.#steps.feed({ type: 'end', failure })
   }
 
   abort(failure: Failure): void {
@@ -153,7 +159,7 @@ export class SessionDriver implements Driver, TransportHandler {
   }
 
   onOversize(): void {
-    this.#feed({ type: 'violation', violation: OVERSIZE }) // WS-49
+    this.#steps.feed({ type: 'violation', violation: OVERSIZE }) // WS-49
   }
 
   onActivity(): void {
@@ -167,12 +173,7 @@ export class SessionDriver implements Driver, TransportHandler {
   onDrain(): void {
     this.#outflow.drained()
     const established = this.#established
-    if (established === null || this.#closedBy !== null) return
-    try {
-      this.#options.handler.onDrain(established)
-    } catch (error) {
-      this.#defect(error)
-    }
+    if (established !== null && this.#closedBy === null) this.#owner.drained(established)
   }
 
   onClosed(failure: NetworkFailure | LocalFailure | null): void {
@@ -185,7 +186,7 @@ export class SessionDriver implements Driver, TransportHandler {
 
   #onFrame(frame: StreamInput): void {
     if (frame.type === 'close') this.#peerClosed = true
-    this.#feed(frame)
+    this.#steps.feed(frame)
   }
 
   /** Nobody works on a stanza any longer, and there is an allowance: first what is here already. */
@@ -202,62 +203,18 @@ export class SessionDriver implements Driver, TransportHandler {
   }
 
   #deliver(stanza: Stanza): void {
-    const established = this.#established
-    if (established === null) return
-    try {
-      const busy = this.#options.handler.onStanza(stanza, established)
-      if (busy instanceof Promise) this.#waitFor(busy)
-    } catch (error) {
-      this.#defect(error)
-    }
-  }
-
-  #waitFor(busy: Promise<void>): void {
+    if (this.#established === null) return
+    const busy = this.#owner.stanza(stanza, this.#established)
+    if (busy === null) return
     this.#intake.hold()
-    busy.then(this.#release, this.#reject)
+    void busy.then(this.#release)
   }
 
   readonly #release = (): void => {
     this.#intake.release()
   }
 
-  readonly #reject = (error: unknown): void => {
-    this.#defect(error)
-    this.#intake.release()
-  }
-
   // -- the machine ---------------------------------------------------------------------------------------------------
-
-  #feed(input: StreamInput): void {
-    if (this.#stepping !== null) {
-      this.#feedNext(input)
-      return
-    }
-    try {
-      this.#step(input)
-      while (this.#next !== null) {
-        const inputs = this.#next
-        this.#next = null
-        for (const next of inputs) this.#step(next)
-      }
-    } catch (error) {
-      // What the machine has not carried out it never will: only the transport can still be ended.
-      this.abort(internal(error))
-    } finally {
-      this.#stepping = null
-    }
-  }
-
-  #step(input: StreamInput): void {
-    this.#stepping = input.type
-    for (const output of this.#machine(input)) this.#perform(output)
-  }
-
-  /** Behind the outputs that are being carried out. */
-  #feedNext(input: StreamInput): void {
-    this.#next ??= []
-    this.#next.push(input)
-  }
 
   #perform(output: StreamOutput): void {
     switch (output.type) {
@@ -272,11 +229,10 @@ export class SessionDriver implements Driver, TransportHandler {
         this.#timers.set(output.timer, output.afterMs)
         break
       case 'need-identity':
-        this.#judge(output.claimed)
+        this.#questions.identity(output.claimed)
         break
       case 'restart':
-        // WS-41: what was asked before it is void.
-        this.#verifications?.giveUp()
+        this.#questions.giveUp()
         this.#codec.restart()
         break
       case 'progress':
@@ -284,10 +240,10 @@ export class SessionDriver implements Driver, TransportHandler {
         if (output.step.name === 'closing') this.#closing()
         break
       case 'start-tls':
-        this.#startTls(output.pair)
+        this.#questions.startTls(output.pair)
         break
       case 'need-verification':
-        this.#verify(output)
+        this.#questions.verify(output)
         break
       case 'verified':
         this.#parts.onVerified?.(output.outcome)
@@ -307,51 +263,10 @@ export class SessionDriver implements Driver, TransportHandler {
     }
   }
 
-  #judge(claimed: Domain): void {
-    const verdict = this.#parts.judge?.(this.#transport.facts.tls, claimed)
-    if (verdict === undefined) throw new TypeError('a verdict is asked for where none is needed')
-    this.#events.judged(verdict)
-    this.#feedNext({ type: 'identity', verdict })
-  }
-
-  #startTls(pair: DomainPair): void {
-    const { startTls } = this.#parts
-    if (startTls === undefined || this.#transport.startTls === undefined)
-      throw new TypeError('TLS is agreed on where there can be none')
-    // What has come behind the word that TLS begins is in the clear, whoever has sent it.
-    void this.#transport.startTls(startTls(pair)).then(result => {
-      // A failure has ended the transport, which tells it.
-      if ('by' in result) return
-      this.#feed({ type: 'secured', peerCertificate: result.chain.length > 0 })
-    })
-  }
-
-  #verifiedBy({ verify }: DriverOptions): Verifications | null {
-    if (verify === undefined) return null
-    const { limits, clock } = this.#options
-    return new Verifications({
-      verify,
-      limits,
-      clock,
-      onAnswer: (verification, outcome) => this.#feed({ type: 'verification', ...verification, outcome }),
-    })
-  }
-
-  #verify({ pair, from, to, id, key }: Verification): void {
-    if (this.#verifications === null) throw new TypeError('a key is to be verified where none is taken')
-    this.#verifications.ask({ pair, from, to, id, key })
-  }
-
   #authorise({ pair, proof }: Extract<StreamOutput, { type: 'authorised' }>): void {
-    const established = this.#established
-    if (established === null) return
-    let refusal: Failure | null
-    try {
-      refusal = this.#options.handler.onAuthorised?.(pair, proof, established) ?? null
-    } catch (error) {
-      refusal = internal(error)
-    }
-    if (refusal !== null) this.#feedNext({ type: 'end', failure: refusal })
+    if (this.#established === null) return
+    const refusal = this.#owner.authorised(pair, proof, this.#established)
+    if (refusal !== null) this.end(refusal)
   }
 
   /** Written like a stanza, and counted like none. */
@@ -365,17 +280,12 @@ export class SessionDriver implements Driver, TransportHandler {
   }
 
   #establish(agreed: Extract<StreamOutput, { type: 'established' }>): void {
-    const { handler, limits, clock } = this.#options
+    const { limits, clock } = this.#options
     const setupMs = clock.monotonicMs() - this.#startMs
     const session = new StandingSession(this, agreed, setupMs)
-    let refusal: Failure | null
-    try {
-      refusal = handler.onEstablished(session)
-    } catch (error) {
-      refusal = internal(error)
-    }
+    const refusal = this.#owner.established(session)
     if (refusal !== null) {
-      this.#feedNext({ type: 'end', failure: refusal })
+      this.end(refusal)
       return
     }
     this.#established = session
@@ -387,7 +297,7 @@ export class SessionDriver implements Driver, TransportHandler {
 
   #closing(): void {
     if (this.#closedBy !== null) return
-    this.#closedBy = this.#stepping
+    this.#closedBy = this.#steps.current
     // An element closes a stream where it is an error, or forbidden.
     if (this.#closedBy === 'element') this.#confirmation.distrust()
     else this.#confirmation.close()
@@ -401,31 +311,22 @@ export class SessionDriver implements Driver, TransportHandler {
     else if (proof !== undefined && this.#options.clock.wallMs() >= proof.notAfterMs) this.end(EXPIRED)
   }
 
-  /** The handler threw: no peer's fault, and no other session's. */
-  #defect(error: unknown): void {
-    this.end(internal(error))
-  }
-
   // -- the end -------------------------------------------------------------------------------------------------------
 
   #ending(closed: Closed): void {
     if (this.#over) return
-    this.#feed({ type: 'transport-closed', failure: this.#cause ?? closed.failure })
+    this.#steps.feed({ type: 'transport-closed', failure: this.#cause ?? closed.failure })
     this.#over = true
-    this.#verifications?.giveUp()
+    this.#questions.giveUp()
     for (const part of [this.#timers, this.#intake, this.#outflow, this.#liveness, this.#confirmation])
       part.stop()
     // Without an outcome the machine has failed, and #cause says how.
     const { failure } = this.#outcome ?? { failure: this.#cause }
     this.#settle(closed)
-    const { clock, handler } = this.#options
+    const { clock } = this.#options
     this.#events.ended(failure, this.#established !== null, clock.monotonicMs() - this.#startMs)
     this.#told = true
-    try {
-      handler.onEnded(failure, this.#confirmation.stanzas(), this.#confirmation.unconfirmed)
-    } catch {
-      // It was the last call, and nothing is left to end.
-    }
+    this.#owner.ended(failure, this.#confirmation.stanzas(), this.#confirmation.unconfirmed)
   }
 
   /** Whether the closes themselves say that the peer has read everything: it has answered ours, or was first. */
@@ -448,9 +349,4 @@ const EXPIRED: Failure = {
 function silent(deadMs: number): Failure {
   const seconds = Math.round(deadMs / 1_000)
   return { by: 'network', kind: 'timeout', detail: `nothing was heard of the peer for ${seconds} s` }
-}
-
-function internal(error: unknown): Failure {
-  const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
-  return { by: 'us', kind: 'internal', detail }
 }

@@ -48,7 +48,7 @@ function negotiate(state: AwaitingFeatures, features: PeerFeatures): Step<Initia
   }
   // WS-64: STARTTLS and whatever else is required are not asked for here.
   const next =
-    peer !== null && features.mechanisms.includes(EXTERNAL)
+    peer !== null && state.secure && features.mechanisms.includes(EXTERNAL)
       ? authenticate(state, peer, offered)
       : showKey(state, offered, NO_AUTHENTICATION)
   if (!offered.bidi || next.state.type === 'closing' || next.state.type === 'ended') return next
