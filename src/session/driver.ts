@@ -4,23 +4,20 @@ import type { StreamInput, StreamOutput } from '../stream/index.ts'
 import type { Transport, TransportFacts, TransportHandler } from '../transport/index.ts'
 import { xmlLimits } from '../xml/index.ts'
 import type { Failure, Stanza } from '../xmpp/index.ts'
+import { Closes } from './closes.ts'
 import { Confirmation, type ConfirmationOptions } from './confirmation.ts'
 import type { DriverOptions } from './driver-options.ts'
 import { StreamEvents } from './events.ts'
-import { Inbox } from './inbox.ts'
-import { Intake } from './intake.ts'
 import { Liveness } from './liveness.ts'
 import type { SessionOptions } from './options.ts'
 import { Outflow } from './outflow.ts'
 import { defectOf, Owner } from './owner.ts'
-import { Pace } from './pace.ts'
 import { Questions } from './questions.ts'
+import { Reading } from './reading.ts'
 import type { EstablishedSession } from './session.ts'
 import { type Driver, StandingSession } from './standing.ts'
 import { Steps } from './steps.ts'
 import { Timers } from './timers.ts'
-
-export type { Machine } from './driver-options.ts'
 
 type Closed = { readonly failure: NetworkFailure | LocalFailure | null }
 
@@ -36,21 +33,16 @@ export class SessionDriver implements Driver, TransportHandler {
   readonly #codec: Codec
   readonly #events: StreamEvents
   readonly #timers: Timers
-  readonly #intake: Intake
   readonly #outflow: Outflow
   readonly #confirmation: Confirmation
+  readonly #closes: Closes
   readonly #liveness: Liveness
-  readonly #pace: Pace
-  readonly #inbox: Inbox
+  readonly #reading: Reading
   readonly #steps: Steps
   readonly #questions: Questions
   readonly #owner: Owner
   readonly #startMs: number
   #established: StandingSession | null = null
-  /** which input made us close; null while the stream is open */
-  #closedBy: StreamInput['type'] | null = null
-  /** the peer's `<close/>` has come */
-  #peerClosed = false
   /** the machine has ended */
   #outcome: { readonly failure: Failure | null } | null = null
   /** the transport has ended */
@@ -73,23 +65,26 @@ export class SessionDriver implements Driver, TransportHandler {
     this.#codec = options.wire.codec(xmlLimits(limits, 'before-authentication'))
     this.#events = new StreamEvents(session.observer, transport, role, names)
     this.#timers = new Timers(clock, timer => this.#steps.feed({ type: 'timeout', timer }))
-    this.#intake = new Intake({ transport, limits, clock, onResume: () => this.#readOn() })
     this.#outflow = new Outflow({ transport, limits, clock, onStuck: failure => this.abort(failure) })
     this.#confirmation = new Confirmation({ transport, limits, clock, ...this.#barrier() })
-    this.#pace = new Pace(limits, clock)
+    this.#closes = new Closes(this.#confirmation)
     this.#liveness = new Liveness({
       limits,
       clock,
       random,
       ping: () => this.#confirmation.ping(),
-      isPaused: () => this.#intake.paused,
+      isPaused: () => this.#reading.paused,
       onBeat: () => this.#beat(),
-      onDead: () => this.abort(silent(limits.deadMs)),
+      onDead: failure => this.abort(failure),
     })
-    this.#inbox = new Inbox({
-      feed: frame => this.#onFrame(frame),
-      isBusy: () => this.#intake.busy,
+    this.#reading = new Reading({
+      transport,
+      codec: this.#codec,
+      limits,
+      clock,
+      onFrame: frame => this.#onFrame(frame),
       isCut: () => this.#cause !== null,
+      onCaughtUp: () => this.#onCaughtUp(),
     })
     this.#steps = new Steps({
       machine: options.machine,
@@ -122,7 +117,7 @@ export class SessionDriver implements Driver, TransportHandler {
       throw new TypeError('stanzas go out on the stream that we open') // ST-19
     if (this.#told) throw new TypeError('sent into a session that has ended')
     this.#confirmation.add(stanza)
-    if (this.#closedBy !== null || this.#over) return true
+    if (this.#closes.isOurs || this.#over) return true
     if (this.#transport.send(this.#codec.encode({ type: 'stanza', bytes: stanza.bytes }))) return true
     this.#outflow.full()
     return false
@@ -141,9 +136,9 @@ export class SessionDriver implements Driver, TransportHandler {
   }
 
   abort(failure: Failure): void {
-    if (this.#closed !== null && this.#inbox.isEmpty) return
+    if (this.#closed !== null && this.#reading.isEmpty) return
     this.#cause ??= failure
-    this.#inbox.clear()
+    this.#reading.clear()
     const closed = this.#closed
     if (closed === null) this.#transport.abort()
     else queueMicrotask(() => this.#ending(closed))
@@ -152,10 +147,7 @@ export class SessionDriver implements Driver, TransportHandler {
   // -- the transport -------------------------------------------------------------------------------------------------
 
   onMessage(bytes: Uint8Array): void {
-    this.#intake.took(bytes.length)
-    const decoded = this.#codec.decode(bytes)
-    this.#pace.took(bytes, decoded.length)
-    this.#inbox.take(decoded)
+    this.#reading.message(bytes)
   }
 
   onOversize(): void {
@@ -173,45 +165,35 @@ export class SessionDriver implements Driver, TransportHandler {
   onDrain(): void {
     this.#outflow.drained()
     const established = this.#established
-    if (established !== null && this.#closedBy === null) this.#owner.drained(established)
+    if (established !== null && !this.#closes.isOurs) this.#owner.drained(established)
   }
 
   onClosed(failure: NetworkFailure | LocalFailure | null): void {
     this.#closed = { failure }
     // What came before the end is told before it.
-    if (this.#inbox.isEmpty) this.#ending(this.#closed)
+    if (this.#reading.isEmpty) this.#ending(this.#closed)
   }
 
   // -- reading -------------------------------------------------------------------------------------------------------
 
   #onFrame(frame: StreamInput): void {
-    if (frame.type === 'close') this.#peerClosed = true
+    if (frame.type === 'close') this.#closes.peers()
     this.#steps.feed(frame)
   }
 
-  /** Nobody works on a stanza any longer, and there is an allowance: first what is here already. */
-  #readOn(): void {
-    this.#inbox.goOn()
-    if (this.#intake.busy) return
+  #onCaughtUp(): void {
     if (this.#closed !== null) {
       this.#ending(this.#closed)
       return
     }
     this.#liveness.heard()
-    this.#pace.resume()
-    this.#transport.resume()
+    this.#reading.resume()
   }
 
   #deliver(stanza: Stanza): void {
     if (this.#established === null) return
     const busy = this.#owner.stanza(stanza, this.#established)
-    if (busy === null) return
-    this.#intake.hold()
-    void busy.then(this.#release)
-  }
-
-  readonly #release = (): void => {
-    this.#intake.release()
+    if (busy !== null) this.#reading.hold(busy)
   }
 
   // -- the machine ---------------------------------------------------------------------------------------------------
@@ -237,7 +219,7 @@ export class SessionDriver implements Driver, TransportHandler {
         break
       case 'progress':
         this.#events.progress(output.step)
-        if (output.step.name === 'closing') this.#closing()
+        if (output.step.name === 'closing') this.#closes.ours(this.#steps.current)
         break
       case 'start-tls':
         this.#questions.startTls(output.pair)
@@ -280,9 +262,8 @@ export class SessionDriver implements Driver, TransportHandler {
   }
 
   #establish(agreed: Extract<StreamOutput, { type: 'established' }>): void {
-    const { limits, clock } = this.#options
-    const setupMs = clock.monotonicMs() - this.#startMs
-    const session = new StandingSession(this, agreed, setupMs)
+    const { limits } = this.#options
+    const session = new StandingSession(this, agreed, this.#ageMs())
     const refusal = this.#owner.established(session)
     if (refusal !== null) {
       this.end(refusal)
@@ -295,20 +276,13 @@ export class SessionDriver implements Driver, TransportHandler {
     this.#liveness.start()
   }
 
-  #closing(): void {
-    if (this.#closedBy !== null) return
-    this.#closedBy = this.#steps.current
-    // An element closes a stream where it is an error, or forbidden.
-    if (this.#closedBy === 'element') this.#confirmation.distrust()
-    else this.#confirmation.close()
+  #beat(): void {
+    const fault = this.#reading.fault() ?? this.#established?.fault(this.#options.clock.wallMs()) ?? null
+    if (fault !== null) this.end(fault)
   }
 
-  #beat(): void {
-    const { proof } = this.#established ?? {}
-    if (this.#intake.paused) this.#pace.resume()
-    const fault = this.#pace.fault()
-    if (fault !== null) this.end(fault)
-    else if (proof !== undefined && this.#options.clock.wallMs() >= proof.notAfterMs) this.end(EXPIRED)
+  #ageMs(): number {
+    return this.#options.clock.monotonicMs() - this.#startMs
   }
 
   // -- the end -------------------------------------------------------------------------------------------------------
@@ -318,35 +292,13 @@ export class SessionDriver implements Driver, TransportHandler {
     this.#steps.feed({ type: 'transport-closed', failure: this.#cause ?? closed.failure })
     this.#over = true
     this.#questions.giveUp()
-    for (const part of [this.#timers, this.#intake, this.#outflow, this.#liveness, this.#confirmation])
+    for (const part of [this.#timers, this.#reading, this.#outflow, this.#liveness, this.#confirmation])
       part.stop()
     // Without an outcome the machine has failed, and #cause says how.
     const { failure } = this.#outcome ?? { failure: this.#cause }
-    this.#settle(closed)
-    const { clock } = this.#options
-    this.#events.ended(failure, this.#established !== null, clock.monotonicMs() - this.#startMs)
+    this.#closes.settle(failure, closed.failure === null)
+    this.#events.ended(failure, this.#established !== null, this.#ageMs())
     this.#told = true
     this.#owner.ended(failure, this.#confirmation.stanzas(), this.#confirmation.unconfirmed)
   }
-
-  /** Whether the closes themselves say that the peer has read everything: it has answered ours, or was first. */
-  #settle({ failure }: Closed): void {
-    if (!this.#peerClosed || this.#outcome?.failure?.kind === 'reported') return
-    if (this.#closedBy === 'end') this.#confirmation.peerClosed('us', failure === null)
-    else if (this.#closedBy === 'close') this.#confirmation.peerClosed('peer', failure === null)
-  }
-}
-
-/** CT-09, SE-16: who was proven by it has to prove itself again. */
-const EXPIRED: Failure = {
-  by: 'peer',
-  kind: 'violation',
-  condition: 'reset',
-  rule: 'CT-09',
-  detail: 'the certificate that proved the peer has expired',
-}
-
-function silent(deadMs: number): Failure {
-  const seconds = Math.round(deadMs / 1_000)
-  return { by: 'network', kind: 'timeout', detail: `nothing was heard of the peer for ${seconds} s` }
 }

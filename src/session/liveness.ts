@@ -1,4 +1,5 @@
 import type { Clock, Limits, Random, Timer } from '../base/index.ts'
+import type { Failure } from '../xmpp/index.ts'
 
 export interface LivenessOptions {
   readonly limits: Pick<Limits, 'pingIntervalMs' | 'pingJitterMs' | 'deadMs'>
@@ -10,7 +11,7 @@ export interface LivenessOptions {
   readonly isPaused: () => boolean
   /** called at each beat */
   readonly onBeat: () => void
-  readonly onDead: () => void
+  readonly onDead: (failure: Failure) => void
 }
 
 /** Pings at an even pace (WS-61), and tells when nothing at all has come for too long (WS-63). */
@@ -54,10 +55,15 @@ export class Liveness {
     const hasPings = ping()
     if (!hasPings) this.heard()
     else if (silentMs >= limits.deadMs) {
-      onDead()
+      onDead(silent(limits.deadMs))
       return
     }
     this.#arm()
     onBeat()
   }
+}
+
+function silent(deadMs: number): Failure {
+  const seconds = Math.round(deadMs / 1_000)
+  return { by: 'network', kind: 'timeout', detail: `nothing was heard of the peer for ${seconds} s` }
 }

@@ -36,6 +36,11 @@ export class StandingSession implements EstablishedSession {
     this.setupMs = setupMs
   }
 
+  /** Whether its evidence has ended (CT-09, SE-16): who was proven by it has to prove itself again. */
+  fault(nowMs: number): Failure | null {
+    return nowMs >= this.proof.notAfterMs ? EXPIRED : null
+  }
+
   get role(): StreamRole {
     return this.#driver.role
   }
@@ -67,4 +72,12 @@ export class StandingSession implements EstablishedSession {
   answered(id: number): void {
     this.#driver.answered(id)
   }
+}
+
+const EXPIRED: Failure = {
+  by: 'peer',
+  kind: 'violation',
+  condition: 'reset',
+  rule: 'CT-09',
+  detail: 'the certificate that proved the peer has expired',
 }
