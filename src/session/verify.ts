@@ -49,7 +49,7 @@ export function verify(options: VerifyOptions): Promise<stream.DialbackOutcome> 
       onEnded: failure => {
         signal.removeEventListener('abort', onAbort)
         // The one that counts was before, if there was any.
-        tell(UNANSWERED, failure === null ? 'no answer' : describe(failure))
+        tell(unanswered(failure), failure === null ? 'no answer' : describe(failure))
         onGone?.()
       },
     }
@@ -73,6 +73,12 @@ function detailOf(outcome: stream.DialbackOutcome): string {
   return outcome.type === 'valid' ? outcome.evidence : 'it has not made this key'
 }
 
-// DB-27
-const UNANSWERED: stream.DialbackOutcome = { type: 'error', condition: 'remote-server-timeout' }
+/** DB-27: it does not serve the domain, or it is not known what it would have said. */
+function unanswered(failure: Failure | null): stream.DialbackOutcome {
+  const isUnknown =
+    failure?.kind === 'reported' &&
+    (failure.condition === 'host-unknown' || failure.condition === 'host-gone')
+  return { type: 'error', condition: isUnknown ? 'remote-server-not-found' : 'remote-server-timeout' }
+}
+
 const NOT_NEEDED: Failure = { by: 'us', kind: 'aborted', detail: 'nobody waits for the answer any more' }

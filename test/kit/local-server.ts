@@ -15,12 +15,24 @@ export interface LocalServerOptions {
   /** strict: STARTTLS and SASL EXTERNAL only */
   readonly tls?: SecureContext
   readonly bidi?: boolean
+  /** answers without version and features, as jabberd2 */
+  readonly isOld?: boolean
   /** whether it answers pings to its domains; default true */
   readonly answersPings?: boolean
+  /** what it says when it is asked about a key, in place of the truth; null: nothing */
+  readonly says?: (asked: Asked) => string | null | Promise<string | null>
   /** what it does with a stream instead */
   readonly onStream?: (stream: ServerSide) => void
   /** default: a free one */
   readonly port?: number
+}
+
+/** A question about a key, as it stands there. */
+export interface Asked {
+  readonly from: string
+  readonly to: string
+  readonly id: string
+  readonly isOwn: boolean
 }
 
 /** A stream that has been opened to it. */
@@ -142,12 +154,18 @@ export class LocalServer {
     const known = this.#opened.get(name)
     if (known !== undefined) return known
     const opened = this.#prove(from, to).then(stream => {
-      stream.socket.once('close', () => this.#opened.delete(name))
+      // Whoever hears of its end first is answered with a new one.
+      for (const end of ['end', 'close'])
+        stream.socket.prependOnceListener(end, () => this.#forget(name, opened))
       return stream
     })
-    opened.catch(() => this.#opened.delete(name))
+    opened.catch(() => this.#forget(name, opened))
     this.#opened.set(name, opened)
     return opened
+  }
+
+  #forget(name: string, opened: Promise<ClientSide>): void {
+    if (this.#opened.get(name) === opened) this.#opened.delete(name)
   }
 
   /** Show a key on a stream. */
@@ -164,20 +182,21 @@ export class LocalServer {
     return dialbackKey(this.#secret, { receiving, originating, id })
   }
 
-  /** Stop listening and end every connection: in order, or without a word. */
-  async stop(how: 'in order' | 'abruptly' = 'abruptly'): Promise<void> {
-    const closed = new Promise<void>(resolve => this.#server.close(() => resolve()))
-    for (const stream of this.streams) {
-      if (stream.isEnded) continue
-      if (how === 'in order') stream.leave()
-      else stream.vanish()
-    }
-    for (const opened of this.#opened.values())
-      await opened.then(
-        stream => (how === 'in order' ? stream.leave() : stream.vanish()),
-        () => {},
-      )
-    if (how === 'abruptly') for (const socket of this.#sockets) socket.destroy()
+  /** Nobody can come any more; who is there stays. */
+  stopListening(): void {
+    this.#server.close()
+  }
+
+  /** End every stream as a server does that is stopped: in order, or killed. */
+  async stop(how: 'in order' | 'killed' = 'killed'): Promise<void> {
+    const closed = new Promise<void>(resolve => {
+      // Where it has stopped listening, this is told as an error, and the connections are awaited by nobody.
+      this.#server.close(() => resolve())
+    })
+    if (how === 'in order') {
+      for (const stream of this.streams) if (!stream.isEnded) stream.leave()
+      for (const opened of this.#opened.values()) void opened.then(stream => stream.leave()).catch(() => {})
+    } else for (const socket of this.#sockets) socket.resetAndDestroy()
     await closed
   }
 
@@ -214,12 +233,11 @@ export class LocalServer {
     if (event.type === 'header') {
       stream.local = event.element.attribute('to') ?? ''
       stream.remote = event.element.attribute('from') ?? ''
-      stream.say(
-        streamHeader({ from: stream.local, to: stream.remote, id: stream.id }),
-        this.#features(stream),
-      )
-    } else if (event.type === 'end') stream.leave()
-    else if (event.type === 'element') this.#answerElement(stream, event.element.element())
+      const { isOld = false } = this.options
+      const header = { from: stream.local, to: stream.remote, id: stream.id }
+      stream.say(streamHeader(isOld ? { ...header, version: null } : header))
+      if (!isOld) stream.say(this.#features(stream))
+    } else if (event.type === 'element') this.#answerElement(stream, event.element.element())
   }
 
   #features({ isSecure, isAuthenticated }: ServerSide): string {
@@ -242,8 +260,7 @@ export class LocalServer {
     const key = said.children.join('')
     if (said.namespace === NS.dialback && said.name === 'verify') {
       stream.asked += 1
-      const type = key === this.keyFor(from, to, id) ? 'valid' : 'invalid'
-      stream.say(`<db:verify from='${to}' to='${from}' id='${id}' type='${type}'/>`)
+      void this.#answerVerify(stream, { from, to, id, isOwn: key === this.keyFor(from, to, id) })
     } else if (said.namespace === NS.dialback && said.name === 'result') {
       void this.ask(from, to, stream.id, key).then(type => {
         if (type === 'valid') stream.isAuthenticated = true
@@ -263,6 +280,17 @@ export class LocalServer {
       const request = stream.stanzas.at(-1)
       if (request !== undefined && isRequest(request) && isBarrier(request)) void this.#pong(stream, request)
     }
+  }
+
+  async #answerVerify(stream: ServerSide, asked: Asked): Promise<void> {
+    const { from, to, id, isOwn } = asked
+    const { says = () => (isOwn ? 'valid' : 'invalid') } = this.options
+    const type = await says(asked)
+    const error = `<error type='cancel'><item-not-found xmlns='${NS.stanzaErrors}'/></error>`
+    if (type === null) return
+    stream.say(
+      `<db:verify from='${to}' to='${from}' id='${id}' type='${type}'>${type === 'error' ? error : ''}</db:verify>`,
+    )
   }
 
   /** On a connection of its own, as ejabberd does, whether the host has made a key. */

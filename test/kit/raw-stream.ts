@@ -24,6 +24,8 @@ export class RawStream {
   wasReset = false
   /** ends its side when the other one has */
   answersEnd = true
+  /** closes in answer to a close */
+  answersClose = true
   #scanner = scanner()
   readonly #waiting = new Set<() => void>()
 
@@ -160,6 +162,7 @@ export class RawStream {
       this.events.push(event)
       if (event.type === 'element') this.#keep(event.element)
       this.onEvent(event)
+      if (event.type === 'end' && this.answersClose) this.leave()
     }
     this.#look()
   }
