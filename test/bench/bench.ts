@@ -4,7 +4,8 @@ export interface Bench {
   /** what the figure is, for the table */
   readonly title: string
   readonly unit: string
-  readonly limit: Limit
+  /** null: a yardstick */
+  readonly limit: Limit | null
   /** Bounded by `signal`; whatever it starts has ended when the promise settles. */
   run(signal: AbortSignal): Promise<Measured>
 }
@@ -12,12 +13,15 @@ export interface Bench {
 export type Limit = ({ readonly atLeast: number } | { readonly atMost: number }) & { readonly goal?: number }
 
 export interface Measured {
-  readonly figure: number
+  /** null: what is measured is not on this machine */
+  readonly figure: number | null
   /** what it was made of, and what stands beside it; [name, value, unit] */
   readonly details: readonly (readonly [string, number, string])[]
 }
 
-export function meets(figure: number, limit: Limit): boolean {
+export function meets(figure: number | null, limit: Limit | null): boolean {
+  if (limit === null) return true
+  if (figure === null) return false
   return 'atLeast' in limit ? figure >= limit.atLeast : figure <= limit.atMost
 }
 

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { arch, availableParallelism, cpus, platform } from 'node:os'
 import { parseArgs } from 'node:util'
 import { type Bench, type Measured, meets } from './bench.ts'
@@ -42,7 +43,9 @@ async function main(): Promise<number> {
   const chosen = BENCHES.filter(isAsked)
   const results: Result[] = []
   for (const bench of chosen) {
-    const measured = await bench.run(AbortSignal.timeout(DEADLINE_MS))
+    const signal = AbortSignal.timeout(DEADLINE_MS)
+    const late = once(signal, 'abort').then(() => Promise.reject(new Error(`${bench.name} takes too long`)))
+    const measured = await Promise.race([bench.run(signal), late])
     results.push({ bench, measured, ok: meets(measured.figure, bench.limit) })
   }
   const ok = results.every(result => result.ok)

@@ -1,6 +1,7 @@
 import { type Bench, compare, type Measured, median } from './bench.ts'
 import { cpuUs } from './relay/cpu.ts'
 import { OUT } from './relay/pieces.ts'
+import { isProsodyInstalled, startProsodies } from './relay/prosody.ts'
 import { type Carrier, type Direction, startRig } from './relay/rig.ts'
 
 // The gateway beside a server of its own, in a process of its own: s2s over TCP on one side, over wss on the other. What it
@@ -14,6 +15,11 @@ const FIRST_STANZAS = 100 * CORPUS
 const HALF_MS = 1_000
 /** of one half of a round at sparse load: the corpus a few times, so that every round has the same mix */
 const SPARSE_STANZAS = 8 * CORPUS
+
+/** the first one does not count */
+const PROSODY_ROUNDS = 3
+/** in a round */
+const PROSODY_CORPORA = 20
 
 const BYTES = OUT.reduce((sum, { length }) => sum + length, 0) / CORPUS
 
@@ -70,11 +76,48 @@ function sparse(direction: Direction, atMost: number): Bench {
   }
 }
 
+/** The same stanzas between two servers of which each has one of the domains. */
+const prosody: Bench = {
+  name: 'relay-prosody',
+  title: 'stanzas from Prosody to Prosody, s2s over TCP',
+  unit: 'stanzas/s',
+  limit: null,
+  async run() {
+    if (!isProsodyInstalled()) return { figure: null, details: [] }
+    const { pids, carry, end } = await startProsodies()
+    try {
+      const rounds: { readonly perSecond: number; readonly cpuUs: readonly number[] }[] = []
+      for (let round = 0; round <= PROSODY_ROUNDS; round++) {
+        const count = PROSODY_CORPORA * CORPUS
+        const beganUs = pids.map(cpuUs)
+        const beganMs = performance.now()
+        await carry(PROSODY_CORPORA)
+        rounds.push({
+          perSecond: (count * 1_000) / (performance.now() - beganMs),
+          cpuUs: pids.map((pid, index) => (cpuUs(pid) - (beganUs[index] ?? 0)) / count),
+        })
+      }
+      rounds.shift()
+      const processor = (index: number) => median(rounds.map(({ cpuUs }) => cpuUs[index] ?? 0))
+      return {
+        figure: median(rounds.map(({ perSecond }) => perSecond)),
+        details: [
+          ['sending, processor', processor(0), 'us/stanza'],
+          ['receiving, processor', processor(1), 'us/stanza'],
+        ],
+      }
+    } finally {
+      await end()
+    }
+  },
+}
+
 export const relay: readonly Bench[] = [
   bulk('out', 0.13),
   bulk('in', 0.16),
   sparse('out', 2.2),
   sparse('in', 2.2),
+  prosody,
 ]
 
 async function withRig(

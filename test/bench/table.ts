@@ -10,9 +10,9 @@ export function renderTable(
     [
       bench.name,
       bench.title,
-      `${digits(measured.figure)} ${bench.unit}`,
-      limitText(bench.limit),
-      ok ? 'ok' : 'MISSED',
+      measured.figure === null ? 'not installed' : `${digits(measured.figure)} ${bench.unit}`,
+      bench.limit === null ? '' : limitText(bench.limit),
+      bench.limit === null ? 'yardstick' : ok ? 'ok' : 'MISSED',
     ],
     ...measured.details.map(([name, value, unit]) => ['', `  ${name}`, `${digits(value)} ${unit}`, '', '']),
   ])

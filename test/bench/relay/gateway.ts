@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { takePorts } from '../../kit/servers/ports.ts'
 import type { Identity } from '../certificates.ts'
+import { temporaryFolder } from './folder.ts'
 import { FAR, NEAR } from './pieces.ts'
 
 const main = fileURLToPath(new URL('../../../../dist/cli/main.js', import.meta.url))
@@ -27,7 +27,7 @@ export async function startGateway(
   to: { readonly s2s: number; readonly wss: number },
   signal: AbortSignal,
 ): Promise<Gateway> {
-  const folder = mkdtempSync(join(tmpdir(), 'isthmus-bench-'))
+  const folder = temporaryFolder()
   const write = (name: string, text: string) => writeFileSync(join(folder, name), text, { mode: 0o600 })
   const [wss = 0, s2s = 0] = await takePorts(2)
   write('near.pem', certificate)
@@ -41,6 +41,8 @@ export async function startGateway(
     killSignal: 'SIGKILL',
   })
   child.on('error', () => {})
+  const kill = () => child.kill('SIGKILL')
+  process.once('exit', kill)
   const ended = once(child, 'exit')
   await Promise.race([ready(child), ended.then(() => Promise.reject(new Error('the gateway has ended')))])
   return {
@@ -49,7 +51,7 @@ export async function startGateway(
     async end() {
       child.kill('SIGTERM')
       await ended
-      rmSync(folder, { recursive: true })
+      process.off('exit', kill)
     },
   }
 }
@@ -63,7 +65,7 @@ function ready({ stdout }: ChildProcess): Promise<void> {
       const { event, level } = JSON.parse(line)
       if (event === 'listening') left -= 1
       if (left === 0) resolve()
-      if (level !== 'info') process.stderr.write(`${line}\n`)
+      if (left > 0 && level !== 'info') process.stderr.write(`${line}\n`)
     })
   })
 }
