@@ -18,11 +18,17 @@ export class ServerContext extends RecordingContext {
   override readonly limits: Limits
   readonly events: Event[] = []
   readonly peersUp: DomainPair[] = []
+  /** what the sender waits for */
+  react: (stanza: Stanza) => Promise<void> | undefined = () => undefined
 
   constructor(limits: Partial<Limits>) {
     super(CAPULET, HALL)
     this.limits = { ...defaultLimits, ...limits }
     this.observer.subscribe(event => this.events.push(event))
+  }
+
+  override send(sending: Stanza): Promise<void> | undefined {
+    return super.send(sending) ?? this.react(sending)
   }
 
   override peerIsUp(pair?: DomainPair): void {

@@ -68,6 +68,8 @@ export class LocalServer {
   readonly options: LocalServerOptions
   /** that have come, oldest first */
   readonly streams: ServerSide[] = []
+  /** said in one piece with the answer to a key */
+  greeting: readonly Stanza[] = []
   /** most that were open at once */
   mostOpen = 0
   /** where the host listens; null: not known yet, and nothing is opened */
@@ -262,23 +264,26 @@ export class LocalServer {
       stream.asked += 1
       void this.#answerVerify(stream, { from, to, id, isOwn: key === this.keyFor(from, to, id) })
     } else if (said.namespace === NS.dialback && said.name === 'result') {
-      void this.ask(from, to, stream.id, key).then(type => {
+      const told = this.ask(from, to, stream.id, key).then(type => {
         if (type === 'valid') stream.isAuthenticated = true
-        stream.say(`<db:result from='${to}' to='${from}' type='${type}'/>`)
+        const greeting = this.greeting.map(({ bytes }) => Buffer.from(bytes).toString()).join('')
+        stream.say(`<db:result from='${to}' to='${from}' type='${type}'/>${greeting}`)
         this.#look()
       })
+      told.catch(ENDED)
     } else if (said.name === 'bidi') stream.isBidi = true
     else if (said.name === 'starttls' && tls !== undefined) {
       stream.say(`<proceed xmlns='${NS.tls}'/>`)
       stream.isSecure = true
-      stream.secure(tls, null).catch(() => {})
+      stream.secure(tls, null).catch(ENDED)
     } else if (said.name === 'auth') {
       stream.isAuthenticated = true
       stream.restart()
       stream.say(`<success xmlns='${NS.sasl}'/>`)
     } else if (said.name === 'iq' && from !== '' && answersPings) {
       const request = stream.stanzas.at(-1)
-      if (request !== undefined && isRequest(request) && isBarrier(request)) void this.#pong(stream, request)
+      if (request !== undefined && isRequest(request) && isBarrier(request))
+        this.#pong(stream, request).catch(ENDED)
     }
   }
 
@@ -336,6 +341,9 @@ export class LocalServer {
     for (const again of this.#waiting) again()
   }
 }
+
+/** one of the two has gone meanwhile: nobody is to be told */
+const ENDED = () => {}
 
 /** a ping by which the host asks whether what came before it has been read */
 export function isBarrier({ kind, id }: Stanza): boolean {
