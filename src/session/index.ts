@@ -5,7 +5,8 @@
  * Theory. The driver (driver.ts) gives everything that happens to the machine and carries out what it answers, one input
  * at a time and in order (steps.ts). What a machine does not know is kept beside it, one concern a file: questions, whose
  * answers are inputs; timers; liveness; reading, and intake, which decides when; outflow, which watches a peer that does
- * not read; confirmation and closes, which know what the peer has read; owner, the handler and its defects. Differences of wires are data (wire.ts). Stanzas that are sent pass no machine: the pair is proven, the bytes are.
+ * not read; confirmation and closes, which know what the peer has read; owner, the handler and its defects. Differences
+ * of wires are data (wire.ts). Stanzas that are sent pass no machine: the pair is proven, the bytes are.
  *
  * Nothing that a peer, a handler or a timer does throws past its session.
  *
