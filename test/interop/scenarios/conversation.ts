@@ -95,7 +95,7 @@ async function befriend({ client: a }: Side, { client: b }: Side): Promise<numbe
 }
 
 /** One makes a room at home, the other enters it from abroad; both talk, both hear both. */
-async function talkInRoom(home: Side, abroad: Side): Promise<number> {
+export async function talkInRoom(home: Side, abroad: Side): Promise<number> {
   const room = `garden@${home.rooms}`
   await home.client.join(room, 'host')
   await home.client.openRoom(room)

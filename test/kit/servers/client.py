@@ -52,14 +52,15 @@ class Person:
 
     # Connecting
 
-    async def login(self, jid, password, host, port):
+    async def login(self, jid, password, host, port, ca=None):
         self.is_component = False
         self.xmpp = slixmpp.ClientXMPP(jid, password)
-        self.xmpp["feature_mechanisms"].unencrypted_plain = True
+        # With an authority to trust it insists on TLS, without one it does without.
+        self.xmpp["feature_mechanisms"].unencrypted_plain = ca is None
+        self.xmpp.ca_certs = ca
+        tls = {"force_starttls": ca is not None, "disable_starttls": ca is None}
         self.prepare()
-        await self.connected(
-            lambda: self.xmpp.connect((host, port), force_starttls=False, disable_starttls=True)
-        )
+        await self.connected(lambda: self.xmpp.connect((host, port), **tls))
         roster = self.xmpp.Iq()
         roster["type"] = "get"
         roster.enable("roster")

@@ -130,6 +130,12 @@ export class Client {
     return Client.#made(SLIXMPP, 'login', { ...account, host: '127.0.0.1', port: server.ports.c2s })
   }
 
+  /** A user at a client that insists on TLS, with a certificate of an authority that it is told. */
+  static loginOverTls(domain: string, user: string, at: { port: number; ca: string }): Promise<Client> {
+    const account = { jid: `${user}@${domain}/client`, password: passwordOf(user) }
+    return Client.#made(SLIXMPP, 'login', { ...account, host: '127.0.0.1', ...at })
+  }
+
   /**
    * A user at a client in a browser: strophe.js, over WebSocket, found by the host-meta of the domain.
    * @param origin of the domain's web site, whatever its host on this machine

@@ -148,8 +148,8 @@ export function network(name: string, others: Readonly<Record<string, number>>):
   const connect = Object.entries(others)
     .filter(([other]) => other !== name)
     .flatMap(([other, at]) =>
-      [`${other}.example`, `rooms.${other}.example`].flatMap(host =>
-        [443, at].map(port => `"${host}:${port}" = "127.0.0.1:${at}"`),
+      ['', 'rooms.', 'conference.'].flatMap(label =>
+        [443, at].map(port => `"${label}${other}.example:${port}" = "127.0.0.1:${at}"`),
       ),
     )
   return `

@@ -68,6 +68,11 @@ export class Stage {
     return this.#client(await Client.login(server, user, resource))
   }
 
+  /** A user whose client insists on TLS. */
+  async loginOverTls(domain: string, user: string, port: number): Promise<Client> {
+    return this.#client(await Client.loginOverTls(domain, user, { port, ca: this.path('ca.pem') }))
+  }
+
   /** A user in a browser, who comes in through a public port. */
   async browse(domain: string, user: string, port: number): Promise<Client> {
     const site = { origin: `https://${domain}:${port}`, ca: this.path('ca.pem') }
