@@ -321,7 +321,6 @@ export class LocalServer {
     await stream.element('proceed')
     await stream.secure(tls, to)
     stream.say(streamHeader({ from, to }))
-    await stream.element('mechanisms').catch(() => {})
     await stream.sees(({ text }) => (text.includes('EXTERNAL') ? true : undefined))
     stream.say(`<auth xmlns='${NS.sasl}' mechanism='EXTERNAL'>=</auth>`)
     await stream.element('success')

@@ -208,9 +208,11 @@ describe('whether the server has read what it was sent', () => {
     const { session, request, andThen, answer } = await asked()
     const { server } = beside
     const hall = await server.outgoing(HALL, TO)
-    hall.say(answer({ from: HALL }))
+    hall.say(answer({ from: HALL })).send(outgoing('hall', `romeo@${TO}`, `guard@${HALL}`))
     const verona = await server.outgoing(FROM, VERONA)
-    verona.say(answer({ to: VERONA }))
+    verona.say(answer({ to: VERONA })).send(outgoing('verona', `nurse@${VERONA}`))
+    await until(() => beside.context.sent.length === 2)
+    expect(idsOf(beside.context.sent).sort()).toEqual(['hall', 'verona'])
     const forged = [
       answer({ from: `juliet@${FROM}` }),
       answer({ from: `${FROM}/x` }),
