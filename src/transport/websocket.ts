@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { type RawData, WebSocket } from 'ws'
 import type { Clock, Limits, LocalFailure, NetworkFailure } from '../base/index.ts'
+import { coalesce } from './coalesce.ts'
 import { Delivery } from './delivery.ts'
 import { FrameMeter } from './frame-meter.ts'
 import { closedFailure, networkFailure, protocolFailure } from './network-failure.ts'
@@ -75,6 +76,7 @@ export class WebSocketTransport implements Transport {
     this.#clock = options.clock
     this.#meter = new FrameMeter(options.limits.preAuthStanzaBytes)
     this.#delivery = new Delivery({ read: () => this.#read(), fail: failure => this.#end(failure) })
+    coalesce(socket)
     ws.on('message', (data, binary) => this.#onMessage(data, binary))
     ws.on('ping', data => this.#onPing(data))
     ws.on('pong', data => this.#onPong(data))
