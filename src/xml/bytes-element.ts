@@ -161,8 +161,13 @@ function isAscii(text: string): boolean {
   return !/[^\0-\x7f]/.test(text)
 }
 
-/** Kept alive for a small element without a copy: what Node 20 pools small buffers in. */
+/** Kept alive for a small element without a copy, and shared by small copies: what Node 20 pools small buffers in. */
 const SHARED_BYTES = 8_192
+/** A larger one has a buffer to itself. */
+const SMALL_BYTES = SHARED_BYTES >> 2
+
+let shared = Buffer.alloc(0)
+let sharedUsed = 0
 
 /**
  * Its own copy, where keeping the element would keep much more alive: a stanza of 200 bytes in a queue must not hold the
@@ -171,7 +176,17 @@ const SHARED_BYTES = 8_192
 function own(bytes: Buffer): Buffer {
   const kept = bytes.buffer.byteLength
   if (kept <= SHARED_BYTES || kept <= 2 * bytes.length) return bytes
-  const copy = Buffer.allocUnsafeSlow(bytes.length)
+  const copy = bytes.length > SMALL_BYTES ? Buffer.allocUnsafeSlow(bytes.length) : piece(bytes.length)
   bytes.copy(copy)
   return copy
+}
+
+/** Of a buffer that several share: one of their own costs more than what is in it. */
+function piece(length: number): Buffer {
+  if (sharedUsed + length > shared.length) {
+    shared = Buffer.allocUnsafeSlow(SHARED_BYTES)
+    sharedUsed = 0
+  }
+  sharedUsed += length
+  return shared.subarray(sharedUsed - length, sharedUsed)
 }

@@ -161,11 +161,22 @@ describe('scanDocument', () => {
     expect(refused(exceeds, at({ [limit]: value }))).toMatchObject({ condition: 'policy-violation', limit })
   })
 
-  it('keeps its own bytes where it came out of a much larger buffer', () => {
-    const large = Buffer.alloc(65_536, '<a xmlns="u"/>')
-    const element = scanDocument(large.subarray(14, 28), LIMITS)
-    if (isXmlViolation(element)) throw new Error(element.detail)
-    expect(element.canonical().buffer.byteLength).toBe(14)
+  it.each([
+    ['a small one shares a small buffer', '', 8_192],
+    ['a larger one has one to itself', 'text '.repeat(500), 2_518],
+  ])('keeps its own bytes where it came out of a much larger buffer: %s', (_, text, keptBytes) => {
+    const numbered = (number: number) => `<a xmlns="u">${text}${number % 10}</a>`
+    const elements = Array.from({ length: 1_000 }, (_, number) => {
+      const large = Buffer.alloc(65_536, numbered(number))
+      const element = scanDocument(large.subarray(0, numbered(number).length), LIMITS)
+      if (isXmlViolation(element)) throw new Error(element.detail)
+      large.fill(0)
+      return element.canonical()
+    })
+    expect(elements.map(bytes => Buffer.from(bytes).toString())).toEqual(
+      elements.map((_, at) => numbered(at)),
+    )
+    expect(new Set(elements.map(bytes => bytes.buffer.byteLength))).toEqual(new Set([keptBytes]))
   })
 })
 
