@@ -19,8 +19,8 @@ export default defineConfig({
     reporters: ['default', './test/kit/closing-line-reporter.ts'],
     projects: [
       project('walls'),
-      project('unit'),
-      project('conformance'),
+      project('unit', { testTimeout: 60_000, hookTimeout: 60_000 }),
+      project('conformance', { testTimeout: 60_000, hookTimeout: 60_000 }),
       project('hostile', { testTimeout: 60_000, hookTimeout: 60_000, execArgv: ['--expose-gc'] }),
       project('interop', {
         testTimeout: 60_000,
