@@ -5,6 +5,7 @@
 # It takes lines from standard input, each the name of a script to run in this very shell, and says `done` for each. The
 # first command that fails ends the machine.
 set -euo pipefail
+umask 022
 folder=$1
 here=$(dirname "$0")
 
@@ -13,11 +14,17 @@ ip link set lo up
 
 # What is on it beside Debian's packages: Node, and this package as `npm install --global` has it.
 local=$folder/usr/local
-mkdir -p "$local/bin" "$local/lib/node_modules/isthmus"
+package=$local/lib/node_modules/isthmus
+mkdir -p "$local/bin" "$package"
 cp "$here"/bin/* "$local/bin/"
 touch "$local/bin/node"
 mount --bind "$NODE" "$local/bin/node"
-mount --bind "$PROJECT" "$local/lib/node_modules/isthmus"
+# Not the project's folder itself, which may be closed to the machine's users.
+cp "$PROJECT/package.json" "$package/"
+for part in dist contrib node_modules test; do
+  mkdir "$package/$part"
+  mount --bind "$PROJECT/$part" "$package/$part"
+done
 
 # A folder of the system becomes a copy, or an empty one.
 copied() {
@@ -46,7 +53,6 @@ if [ -n "${PROSODY_13:-}" ]; then
 fi
 echo 'nameserver 127.0.0.53' >/etc/resolv.conf
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin MACHINE=$folder HOME=/root
-umask 022
 cd /
 
 while read -r script; do
