@@ -1,5 +1,6 @@
 import type { Clock, Limits } from '../base/index.ts'
 import type { EstablishedSession, Session, SessionHandler } from '../session/index.ts'
+import type { DialbackOutcome } from '../stream/index.ts'
 import type { DomainPair, Failure, Stanza } from '../xmpp/index.ts'
 
 export interface ServerStreamsOptions {
@@ -9,6 +10,12 @@ export interface ServerStreamsOptions {
   /** the server has proven itself for the pair */
   readonly onPair: (pair: DomainPair) => void
 }
+
+/** Starts the session with this handler, attached in this turn; what is known of a key goes through `verified`. */
+export type StartServerStream = (
+  handler: SessionHandler,
+  verified: (outcome: Promise<DialbackOutcome>) => Promise<DialbackOutcome>,
+) => Session
 
 /** The streams that the server has opened to us. */
 export class ServerStreams {
@@ -22,8 +29,7 @@ export class ServerStreams {
     this.#options = options
   }
 
-  /** @param start starts the session with this handler, attached in this turn */
-  accept(start: (handler: SessionHandler) => Session): void {
+  accept(start: StartServerStream): void {
     const stream = new ServerStream(this.#options, {
       isStopping: () => this.#stopping,
       onProven: proven => this.#unproven.delete(proven),
@@ -34,7 +40,7 @@ export class ServerStreams {
     })
     this.#streams.add(stream)
     this.#unproven.add(stream)
-    stream.session = start(stream)
+    stream.session = start(stream, outcome => stream.verified(outcome))
     if (this.#unproven.size > this.#options.limits.unauthenticatedTotal) this.#sendAwayOldest()
   }
 
@@ -103,6 +109,13 @@ class ServerStream implements SessionHandler {
     this.#hooks.onProven(this)
     this.#options.onPair(pair)
     return null
+  }
+
+  /** Who hears that a key is right sends at once what is waiting, which nobody takes any more when we stop. */
+  async verified(outcome: Promise<DialbackOutcome>): Promise<DialbackOutcome> {
+    const known = await outcome
+    if (this.#hooks.isStopping() && !this.isEstablished) this.session?.end(STOPPING)
+    return known
   }
 
   onAuthorised(pair: DomainPair): Failure | null {

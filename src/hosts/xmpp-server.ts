@@ -95,7 +95,7 @@ class XmppServer implements XmppServerHost {
     const { clock, observer, random } = context
     const streams = new ServerStreams({ clock, limits, onStanza, onPair: pair => context.peerIsUp(pair) })
     const receive = (transport: Transport) =>
-      streams.accept(handler =>
+      streams.accept((handler, verified) =>
         startReceiving({
           transport,
           // Whoever it wants to reach, we are; who is not on the network is told to the sender, stanza by stanza.
@@ -103,7 +103,7 @@ class XmppServer implements XmppServerHost {
           admits: domain => context.domains.has(domain),
           trust: NOBODY,
           ...(tls === null
-            ? { dialback: { secret, verify: (asked, signal) => leg.verify(asked, signal) } }
+            ? { dialback: { secret, verify: (asked, signal) => verified(leg.verify(asked, signal)) } }
             : {
                 judge: tls.judgeClient,
                 starttls: { required: true, contextFor: ({ local }) => tls.contextFor(local) },

@@ -393,6 +393,8 @@ describe('the end', () => {
     stream.send(outgoing(1))
     await stream.rest()
     expect(stream.error).toBe('system-shutdown')
+    // Told that its key is right, it would have sent what waits, for nobody.
+    expect(stream.elements.map(({ name }) => name)).not.toContain('result')
     expect([context.sent, context.peersUp]).toEqual([[], []])
     // The legs are there until federation ends them.
     session.send(incoming(1))
