@@ -133,6 +133,20 @@ export const createFederation = async options => {
   expect(await exited).toBe(0)
 })
 
+it('what is said of init is right', async () => {
+  const [, command = ''] = /^npx isthmus (init .*)$/m.exec(block('sh', 'npx isthmus init')) ?? []
+  const { stdout } = await promisify(execFile)(process.execPath, [main, ...command.split(' ')], {
+    cwd: folder,
+  })
+  expect(readFileSync(join(folder, 'isthmus.toml'), 'utf8')).toContain('host = "server"')
+  expect(stdout).toContain('isthmus.cfg.lua')
+  for (const server of ['ejabberd', 'component', 'jabberd2', 'openfire']) {
+    const flags = ['init', '--server', server, '--domain', 'capulet.example', '--stdout']
+    const more = server === 'openfire' ? ['--tcp-egress', 'no'] : []
+    await promisify(execFile)(process.execPath, [main, ...flags, ...more], { cwd: folder })
+  }
+})
+
 it('the gateway’s configuration and commands are right', async () => {
   const authority = testAuthority()
   for (const name of ['capulet', 'montague']) {
@@ -144,7 +158,7 @@ it('the gateway’s configuration and commands are right', async () => {
   const toml = block('toml').replace('0.0.0.0:443', '127.0.0.1:0')
   writeFileSync(join(folder, 'isthmus.toml'), `${toml}\n[network]\n${nowhere}\n`)
 
-  const commands = [...block('sh', 'npx isthmus').matchAll(/^npx isthmus (.*?)(?:\s+#.*)?$/gm)].map(
+  const commands = [...block('sh', 'npx isthmus serve').matchAll(/^npx isthmus (.*?)(?:\s+#.*)?$/gm)].map(
     ([, command = '']) => command,
   )
   expect(commands).toHaveLength(5)

@@ -63,6 +63,7 @@ describe('the conformance matrix', () => {
     expect(real.built.has('CT-23')).toBe(true)
     expect(real.built.has('CT-30')).toBe(false)
     expect(real.built.has('DS-40')).toBe(false)
-    expect(real.built.has('DB-01')).toBe(false)
+    expect(real.built.has('DB-01')).toBe(true)
+    expect(real.built.has('DB-42')).toBe(false)
   })
 })
