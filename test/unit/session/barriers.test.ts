@@ -138,6 +138,17 @@ describe('a barrier', () => {
     expect([of.confirmed, of.unconfirmed]).toEqual([2, 1])
   })
 
+  it('that waits for its answer when we close is not asked again, and its peer is not called silent', () => {
+    const { clock, confirmation: of, asked, send, silences } = confirmation()
+    send(1)
+    clock.advance(confirmMs)
+    of.close()
+    for (let beat = 0; beat < 5; beat++) of.ping()
+    expect([asked.length, silences(), of.unconfirmed]).toEqual([1, 0, 1])
+    of.answered(asked[0] ?? 0)
+    expect(of.unconfirmed).toBe(0)
+  })
+
   it('leaves in doubt what a peer that closed first, or told of an error, has not confirmed', () => {
     const first = confirmation()
     first.send(1)

@@ -241,6 +241,32 @@ describe('two sessions', () => {
   })
 })
 
+describe('TLS that is required', () => {
+  it('is not done without by the calling side, whatever else is offered', async () => {
+    const [socket, transport] = await Promise.all([accepted(), dialled()])
+    const server = raw(socket)
+    const { handler } = initiate(transport, capulet, { dialback: secret })
+    await server.until(() => server.heard().includes('<stream:stream'))
+    server.say(
+      `${TCP_OPEN.montague}<stream:features><dialback xmlns='${NS.dialbackFeature}'/></stream:features>`,
+    )
+    await handler.until(() => handler.ends.length > 0)
+    expect(handler.ends).toMatchObject([{ failure: { by: 'peer', kind: 'unauthenticated' } }])
+    expect(server.heard()).not.toContain('db:result')
+  })
+
+  it('is said to be so by the called side, which takes no key before it', async () => {
+    const { socket, client } = await rawClient()
+    const { handler } = receive(socket, {
+      dialback: { secret, verify: async () => ({ type: 'valid', evidence: 'nobody' }) },
+    })
+    client.say(TCP_OPEN.capulet + SHOWN)
+    await client.until(() => client.heard().includes('policy-violation'))
+    expect(client.heard()).toContain(`<starttls xmlns='${NS.tls}'><required/></starttls>`)
+    expect(handler.session).toBeNull()
+  })
+})
+
 describe('a peer that says more in the clear than it may', () => {
   it.each([
     ['SASL behind <starttls/>', STARTTLS + AUTH],
