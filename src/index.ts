@@ -174,7 +174,7 @@ export async function createFederation(options: FederationOptions): Promise<Fede
     await core.close(deadlineMs)
     // Proxied requests under way have what the streams have left of the budget.
     await front?.close({ graceMs: startMs + deadlineMs - clock.monotonicMs() })
-    observer.publish({ type: 'stopped', ms: clock.monotonicMs() - startMs })
+    observer.publish({ type: 'stopped', ms: clock.monotonicMs() - startMs, ...core.account() })
   }
   let closed: Promise<void> | null = null
 

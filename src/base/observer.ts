@@ -79,7 +79,17 @@ export interface Events {
   /** questions above a limit; now and then, with the number since the last report */
   'steering:refused': { detail: string; count: number }
   stopping: { deadlineMs: number }
-  stopped: { ms: number }
+  /** with what became of every stanza (federation/account.ts) */
+  stopped: {
+    ms: number
+    accepted: number
+    delivered: number
+    bounced: number
+    dropped: number
+    inDoubt: number
+    ambiguous: number
+    held: number
+  }
 }
 
 /** Each is a row of docs/ERRORS.md. */

@@ -218,7 +218,7 @@ describe('isthmus serve', () => {
       reason: 'peer.reported',
       detail: expect.stringContaining('system-shutdown'),
     })
-    expect(capulet.log().at(-1)).toMatchObject({ event: 'stopped' })
+    expect(capulet.log().at(-1)).toMatchObject({ event: 'stopped', inDoubt: 0, held: 0 })
     // Its address and its admin socket are free again.
     await verona.serve('capulet')
   })
