@@ -4,7 +4,7 @@ import type { SecureContext } from 'node:tls'
 import { dialbackKey, dialbackSecret } from '../../src/stream/index.ts'
 import type { Element, StreamEvent } from '../../src/xml/index.ts'
 import { isRequest, NS, resultOf, type Stanza } from '../../src/xmpp/index.ts'
-import { attribute, RawStream, streamHeader } from './raw-stream.ts'
+import { attribute, cut, RawStream, streamHeader } from './raw-stream.ts'
 
 // A server of one machine, as Prosody and ejabberd are on the wire, written by hand. It takes the streams of the host,
 // asks back about their keys, knows its own again, and answers pings on the streams that it opens.
@@ -198,7 +198,7 @@ export class LocalServer {
     if (how === 'in order') {
       for (const stream of this.streams) if (!stream.isEnded) stream.leave()
       for (const opened of this.#opened.values()) void opened.then(stream => stream.leave()).catch(() => {})
-    } else for (const socket of this.#sockets) socket.resetAndDestroy()
+    } else for (const socket of this.#sockets) cut(socket)
     await closed
   }
 

@@ -136,8 +136,7 @@ export class RawStream {
 
   /** Leave without a word. */
   vanish(): void {
-    if (this.socket instanceof TLSSocket) this.socket.destroy()
-    else this.socket.resetAndDestroy()
+    cut(this.socket)
   }
 
   #listen(socket: Socket): void {
@@ -176,6 +175,12 @@ export class RawStream {
   #look(): void {
     for (const again of this.#waiting) again()
   }
+}
+
+/** With a reset where Node has one: not over TLS, and not after its end, of which it would keep the handle. */
+export function cut(socket: Socket): void {
+  if (socket instanceof TLSSocket || socket.writableEnded) socket.destroy()
+  else socket.resetAndDestroy()
 }
 
 function scanner(): StreamScanner {

@@ -174,7 +174,10 @@ describe('without TLS, or without a certificate', () => {
         },
       },
     })
-    expect(await leg().fails()).toMatchObject({ by: 'peer' })
+    expect(await leg().fails()).toMatchObject({
+      by: 'peer',
+      detail: expect.stringContaining('does not offer TLS'),
+    })
     const side = await server.stream(0)
     await side.rest()
     expect(side.elements.filter(({ namespace }) => namespace !== NS.stream)).toEqual([])
@@ -210,6 +213,7 @@ describe('without TLS, or without a certificate', () => {
     server.showKey(key)
     expect((await key.element('result')).children).toMatchObject([{ children: [{ name: 'not-authorized' }] }])
     expect(server.streams).toEqual([])
+    expect(key.text).toContain('<required/>')
     const sasl = await server.begin(FROM, TO)
     sasl.say(`<auth xmlns='${NS.sasl}' mechanism='EXTERNAL'>=</auth>`)
     expect((await sasl.element('failure')).children).toMatchObject([{ name: 'invalid-mechanism' }])
