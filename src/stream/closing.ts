@@ -122,8 +122,6 @@ export function stepClosing(state: Closing, input: StreamInput): Step<Closing | 
   }
 }
 
-export { NOTHING }
-
 /** WS-47: whatever the transport says of itself, without a close it is no end in order. */
 export function lost(failure: Failure | null): Failure {
   return failure ?? { by: 'network', kind: 'closed', detail: 'the connection ended without <close/>' }
