@@ -5,7 +5,7 @@ import { defaultLimits, type Event, type Limits, Observer } from '../../src/base
 import { systemClock, systemRandom } from '../../src/base/system.ts'
 import { createSteering, type Decide, type Endpoint, type Steering } from '../../src/steering/index.ts'
 
-export const RECURSION_DESIRED = 0x0100
+const RECURSION_DESIRED = 0x0100
 
 /** A query as resolvers send it. */
 export function queryFor(name: string, type = 'SRV', more: Packet = {}): Buffer {

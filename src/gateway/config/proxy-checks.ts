@@ -1,3 +1,4 @@
+import { isOwnPath } from '../../front/index.ts'
 import type { Config } from './config.ts'
 import { error, type Problem, warning } from './problem.ts'
 
@@ -9,15 +10,17 @@ export function proxyChecks(config: Config): Problem[] {
 }
 
 function takenPaths({ proxies, domains }: Config): Problem[] {
-  const seen = new Map<string, string>([['/healthz', 'it is our own']])
+  const seen = new Map<string, string>()
   for (const [index, { url }] of domains.entries()) {
     if (url !== null) seen.set(trimmed(new URL(url).pathname), `it is where peers come: domain[${index}].url`)
   }
   return proxies.flatMap(({ path }, index) => {
     const key = `proxy[${index}].path`
     const got = JSON.stringify(path)
-    if (/^\/\.well-known(?:\/|$)/.test(path))
-      return [error(key, 'a path outside /.well-known', got, 'host-meta is served there')]
+    if (isOwnPath(trimmed(path)))
+      return [
+        error(key, 'a path that is not our own', got, '/healthz and /.well-known are served by the gateway'),
+      ]
     const taken = seen.get(trimmed(path))
     if (taken === undefined) {
       seen.set(trimmed(path), `proxy[${index}] has it already`)

@@ -333,8 +333,8 @@ describe('what stands beside the gateway', () => {
       ],
       [
         'error | proxy[0].path | a path that is not taken | "/s2s/"',
-        'error | proxy[1].path | a path that is not taken | "/healthz"',
-        'error | proxy[2].path | a path outside /.well-known | "/.well-known/host-meta"',
+        'error | proxy[1].path | a path that is not our own | "/healthz"',
+        'error | proxy[2].path | a path that is not our own | "/.well-known/host-meta"',
         'error | proxy[4].path | a path that is not taken | "/upload/"',
         'warning | listen[0].client_certificates | "off" on a listener that browsers come to | "request"',
       ],
