@@ -4,7 +4,7 @@ import type { DomainPair, Failure, Stanza } from '../xmpp/index.ts'
 /** What a route needs of an established session. */
 export type OutboundSession = Pick<
   EstablishedSession,
-  'send' | 'end' | 'abort' | 'confirmedCount' | 'peerLimits'
+  'send' | 'end' | 'abort' | 'confirmedCount' | 'isClosing' | 'peerLimits'
 >
 
 /** Who is told what becomes of one dial: onConnected or onFailed once, the others only after onConnected. */

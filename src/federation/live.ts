@@ -23,6 +23,11 @@ export class Live {
     this.#account = account
   }
 
+  /** What is written to it now goes to the peer. */
+  get isOpen(): boolean {
+    return !this.session.isClosing
+  }
+
   /** written and without an outcome */
   get held(): number {
     return this.#written - this.#counted

@@ -46,7 +46,7 @@ type State =
   /** no stream, nothing queued */
   | { readonly name: 'idle' }
   | { readonly name: 'dialling'; readonly abort: AbortController }
-  /** the backlog is empty unless `live` is blocked */
+  /** the backlog is empty unless `live` is blocked, or on its end */
   | { readonly name: 'open'; readonly live: Live }
   /** we ended it; what comes meanwhile waits for the next one */
   | { readonly name: 'closing'; readonly live: Live }
@@ -97,7 +97,7 @@ export class Route {
   /** Its source should wait. */
   get crowded(): boolean {
     const state = this.#state
-    return state.name === 'open' ? state.live.blocked : this.#backlog.crowded
+    return state.name === 'open' && state.live.isOpen ? state.live.blocked : this.#backlog.crowded
   }
 
   /** Even a source that must not wait had better do so. */
@@ -122,7 +122,9 @@ export class Route {
    */
   offer(stanza: Stanza, isOwed = false): StanzaError | null {
     const state = this.#state
-    if (state.name === 'open' && !state.live.blocked) return this.#write(state.live, stanza)
+    // Where the stream is on its end, as the peer closes it, what comes waits for the next one.
+    if (state.name === 'open' && !state.live.blocked && state.live.isOpen)
+      return this.#write(state.live, stanza)
     if (this.#stopping && state.name !== 'open') return this.#undeliverable(STOPPING)
     if (state.name === 'waiting' && state.refusing && state.failure !== null)
       return this.#undeliverable(state.failure)
@@ -207,7 +209,7 @@ export class Route {
   /** From the backlog into the stream, until it is full. */
   #pump(live: Live): void {
     live.blocked = false
-    while (!live.blocked) {
+    while (!live.blocked && live.isOpen) {
       const stanza = this.#backlog.shift()
       if (stanza === undefined) break
       const error = this.#write(live, stanza)
@@ -219,7 +221,7 @@ export class Route {
   /** The backlog and the buffers of a stream that is full keep to sendMaxBytes together: a slow reader costs no more. */
   #spareBytes(): number | null {
     const state = this.#state
-    if (state.name !== 'open') return null
+    if (state.name !== 'open' || !state.live.isOpen) return null
     const { sendMaxBytes, sendHighWaterBytes } = this.#options.limits
     return sendMaxBytes - sendHighWaterBytes - state.live.lastBytes
   }

@@ -112,6 +112,10 @@ export class SessionDriver implements Driver, TransportHandler {
     return this.#transport.facts
   }
 
+  get isClosing(): boolean {
+    return this.#closes.isOurs || this.#closed !== null || this.#over
+  }
+
   send(stanza: Stanza): boolean {
     if (this.role !== 'initiating' && this.#established?.bidi !== true)
       throw new TypeError('stanzas go out on the stream that we open') // ST-19

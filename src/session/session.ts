@@ -48,6 +48,8 @@ export interface EstablishedSession extends Session {
    * @returns false: above the high-water mark, wait for onDrain.
    */
   send(stanza: Stanza): boolean
+  /** Our close is written, or the transport has ended: what is sent now is not written any more. */
+  readonly isClosing: boolean
   /** stanzas confirmed as read by the peer so far */
   confirmedCount(): number
 }

@@ -14,6 +14,7 @@ export interface Standing {
 
 /** A driver, as far as a session that stands needs it. */
 export interface Driver extends Session {
+  readonly isClosing: boolean
   send(stanza: Stanza): boolean
   confirmedCount(): number
 }
@@ -51,6 +52,10 @@ export class StandingSession implements EstablishedSession {
 
   get established(): EstablishedSession | null {
     return this.#driver.established
+  }
+
+  get isClosing(): boolean {
+    return this.#driver.isClosing
   }
 
   send(stanza: Stanza): boolean {

@@ -110,6 +110,7 @@ class Verona {
       send: () => {
         throw new TypeError('ST-19')
       },
+      isClosing: false,
       confirmedCount: () => 0,
       end: failure => void ends.push(failure),
       abort: failure => void ends.push(failure),

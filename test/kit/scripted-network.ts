@@ -57,6 +57,8 @@ export class ScriptedSession implements OutboundSession {
   room = Number.POSITIVE_INFINITY
   endedWith: Failure | null | undefined
   abortedWith: Failure | undefined
+  /** the peer has closed, and the connection has not ended yet */
+  isClosing = false
   readonly #handler: ConnectHandler
   #confirmed = 0
   #over = false

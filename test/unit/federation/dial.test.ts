@@ -124,6 +124,7 @@ const startInitiating: StartInitiating = ({ transport, pair, handler }) => {
     answered: () => {},
     setupMs: 1,
     send: () => true,
+    isClosing: false,
     confirmedCount: () => 0,
     end: ends,
     abort: ends,

@@ -35,6 +35,7 @@ class Peer {
       send: () => {
         throw new TypeError('ST-19: nothing is sent on a stream that the peer opened')
       },
+      isClosing: false,
       confirmedCount: () => 0,
       end: failure => void ends.push(failure),
       abort: failure => {

@@ -221,6 +221,20 @@ describe('a route', () => {
     expect(numbers(second.sent)).toEqual([5, 6, 7, 8, 9, 10, 11])
   })
 
+  it('gives nothing to a stream that the peer is closing: it goes by the next one, in order', () => {
+    const way = route()
+    offer(way, 1, 1)
+    const first = network.last.succeed()
+    first.isClosing = true
+    offer(way, 2, 600)
+    expect([numbers(first.sent), way.held(), way.crowded]).toEqual([[1], 600, true])
+    first.close()
+    clock.advance(defaultLimits.retryMinMs)
+    const second = network.last.succeed()
+    expect(numbers(second.sent)).toEqual(Array.from({ length: 599 }, (_, at) => at + 2))
+    expect([returns.bounced.length, account.inDoubt]).toEqual([0, 0])
+  })
+
   it('lets no stanza kill two streams', () => {
     const way = route()
     offer(way, 1, 3)

@@ -403,6 +403,22 @@ describe('the end', () => {
     await another.stands()
   })
 
+  it('begins with the close of the server: what is sent from then on is not written, and said to be so', async () => {
+    const { server, leg } = await start()
+    const ours = leg()
+    const session = await ours.stands()
+    expect(session.isClosing).toBe(false)
+    const side = await onlyLeg()
+    side.answersClose = false
+    side.say('</stream:stream>')
+    await until(() => side.isClosed)
+    expect([session.isClosing, ours.end]).toEqual([true, null])
+    session.send(incoming(1))
+    side.socket.end()
+    await until(() => ours.end !== null)
+    expect([ours.end, server.stanzas]).toEqual([{ failure: null, unconfirmed: 1 }, []])
+  })
+
   it('does not wait for a server that does not close', async () => {
     const { server, host } = await start()
     const stream = await server.outgoing(FROM, TO)
