@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { NS } from '../../src/xmpp/index.ts'
 import { type Beside, besideServer, HALL, outgoing, until, VERONA } from '../kit/beside-server.ts'
-import type { ServerSide } from '../kit/local-server.ts'
+import type { ServerSide } from '../kit/local-server-streams.ts'
 import { attribute, RawStream, streamHeader } from '../kit/raw-stream.ts'
 
 // Dialback as the host for a server of this machine does it: real streams, and a server written by hand. It serves

@@ -3,7 +3,7 @@ import type { OutboundSession } from '../../src/federation/connect.ts'
 import { NS } from '../../src/xmpp/index.ts'
 import { type Beside, besideServer, CAPULET, HALL, incoming, outgoing, until } from '../kit/beside-server.ts'
 import { backTo, resources } from '../kit/fronts.ts'
-import type { ClientSide } from '../kit/local-server.ts'
+import type { ClientSide } from '../kit/local-server-streams.ts'
 import { attribute, streamHeader } from '../kit/raw-stream.ts'
 
 // What another process of this machine may do to the listener for the streams of a server, which goes on meanwhile. After

@@ -3,7 +3,8 @@ import type { ConnectHandler, OutboundSession } from '../../src/federation/conne
 import { type XmppServerHost, type XmppServerOptions, xmppServer } from '../../src/hosts/index.ts'
 import { type DomainPair, type Failure, message, type Stanza } from '../../src/xmpp/index.ts'
 import { RecordingContext } from './host-compliance.ts'
-import { LocalServer, type LocalServerOptions } from './local-server.ts'
+import { LocalServer } from './local-server.ts'
+import type { LocalServerOptions } from './local-server-streams.ts'
 import { domain } from './scripted-network.ts'
 
 // A host for a server beside it, that server, and what federation is told. No stream but real ones, over loopback.
@@ -14,7 +15,7 @@ export const MONTAGUE = domain('montague.example')
 export const VERONA = domain('verona.example')
 
 /** What federation is told; the host is for capulet.example and hall.capulet.example. */
-export class ServerContext extends RecordingContext {
+class ServerContext extends RecordingContext {
   override readonly limits: Limits
   readonly events: Event[] = []
   readonly peersUp: DomainPair[] = []

@@ -1,66 +1,20 @@
 import { randomBytes } from 'node:crypto'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
-import type { SecureContext } from 'node:tls'
 import { dialbackKey, dialbackSecret } from '../../src/stream/index.ts'
 import type { Element, StreamEvent } from '../../src/xml/index.ts'
 import { isRequest, NS, resultOf, type Stanza } from '../../src/xmpp/index.ts'
-import { attribute, cut, RawStream, streamHeader } from './raw-stream.ts'
+import {
+  type Asked,
+  ClientSide,
+  featuresOf,
+  isBarrier,
+  type LocalServerOptions,
+  ServerSide,
+} from './local-server-streams.ts'
+import { attribute, cut, streamHeader } from './raw-stream.ts'
 
 // A server of one machine, as Prosody and ejabberd are on the wire, written by hand. It takes the streams of the host,
 // asks back about their keys, knows its own again, and answers pings on the streams that it opens.
-
-export interface LocalServerOptions {
-  /** whom it serves */
-  readonly domains: readonly string[]
-  /** strict: STARTTLS and SASL EXTERNAL only */
-  readonly tls?: SecureContext
-  readonly bidi?: boolean
-  /** answers without version and features, as jabberd2 */
-  readonly isOld?: boolean
-  /** whether it answers pings to its domains; default true */
-  readonly answersPings?: boolean
-  /** what it says when it is asked about a key, in place of the truth; null: nothing */
-  readonly says?: (asked: Asked) => string | null | Promise<string | null>
-  /** what it does with a stream instead */
-  readonly onStream?: (stream: ServerSide) => void
-  /** default: a free one */
-  readonly port?: number
-}
-
-/** A question about a key, as it stands there. */
-export interface Asked {
-  readonly from: string
-  readonly to: string
-  readonly id: string
-  readonly isOwn: boolean
-}
-
-/** A stream that has been opened to it. */
-export class ServerSide extends RawStream {
-  readonly id = randomBytes(8).toString('hex')
-  /** of the last header */
-  local = ''
-  remote = ''
-  isSecure = false
-  isAuthenticated = false
-  isBidi = false
-  /** keys were asked about on it */
-  asked = 0
-}
-
-/** A stream that it has opened. */
-export class ClientSide extends RawStream {
-  /** that the other side gave it */
-  id = ''
-  readonly from: string
-  readonly to: string
-
-  constructor(socket: Socket, from: string, to: string) {
-    super(socket)
-    this.from = from
-    this.to = to
-  }
-}
 
 type Place = { readonly address: string; readonly port: number }
 
@@ -238,22 +192,8 @@ export class LocalServer {
       const { isOld = false } = this.options
       const header = { from: stream.local, to: stream.remote, id: stream.id }
       stream.say(streamHeader(isOld ? { ...header, version: null } : header))
-      if (!isOld) stream.say(this.#features(stream))
+      if (!isOld) stream.say(featuresOf(this.options, stream))
     } else if (event.type === 'element') this.#answerElement(stream, event.element.element())
-  }
-
-  #features({ isSecure, isAuthenticated }: ServerSide): string {
-    const { tls, bidi = false } = this.options
-    const ready = tls === undefined || isSecure
-    const offered = [
-      ready ? '' : `<starttls xmlns='${NS.tls}'><required/></starttls>`,
-      tls !== undefined && ready && !isAuthenticated
-        ? `<mechanisms xmlns='${NS.sasl}'><mechanism>EXTERNAL</mechanism></mechanisms>`
-        : '',
-      tls === undefined ? `<dialback xmlns='${NS.dialbackFeature}'><errors/></dialback>` : '',
-      bidi && ready && !isAuthenticated ? `<bidi xmlns='${NS.bidiFeature}'/>` : '',
-    ]
-    return `<stream:features>${offered.join('')}</stream:features>`
   }
 
   #answerElement(stream: ServerSide, said: Element): void {
@@ -343,8 +283,3 @@ export class LocalServer {
 
 /** one of the two has gone meanwhile: nobody is to be told */
 const ENDED = () => {}
-
-/** a ping by which the host asks whether what came before it has been read */
-export function isBarrier({ kind, id }: Stanza): boolean {
-  return kind === 'iq' && id.startsWith('isthmus-read-')
-}

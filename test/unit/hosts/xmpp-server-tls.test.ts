@@ -6,7 +6,7 @@ import { createTlsContext } from '../../../src/transport/index.ts'
 import { NS } from '../../../src/xmpp/index.ts'
 import { type TestCertificate, testAuthority } from '../../kit/authority.ts'
 import { type Beside, besideServer, incoming, outgoing, until, VERONA } from '../../kit/beside-server.ts'
-import type { LocalServerOptions } from '../../kit/local-server.ts'
+import type { LocalServerOptions } from '../../kit/local-server-streams.ts'
 import { streamHeader } from '../../kit/raw-stream.ts'
 
 // The leg to a strict server: STARTTLS and SASL EXTERNAL both ways, and what is not accepted instead.

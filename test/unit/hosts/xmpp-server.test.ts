@@ -14,7 +14,8 @@ import {
   VERONA,
 } from '../../kit/beside-server.ts'
 import { backTo, resources } from '../../kit/fronts.ts'
-import { isBarrier, LocalServer, type ServerSide } from '../../kit/local-server.ts'
+import { LocalServer } from '../../kit/local-server.ts'
+import { isBarrier, type ServerSide } from '../../kit/local-server-streams.ts'
 import { streamHeader } from '../../kit/raw-stream.ts'
 import { stanza } from '../../kit/stanza.ts'
 
