@@ -43,6 +43,7 @@ export {
   type XmppServerOptions,
   xmppServer,
 } from './hosts/index.ts'
+export { type Authority, type AuthorityOptions, createAuthority, loadAuthority } from './identity/index.ts'
 export type { Attribute, Element } from './xml/index.ts'
 export {
   bounce,
