@@ -34,15 +34,15 @@ export async function startGateway(
   write('near.key', key)
   write('ca.pem', ca)
   write('isthmus.toml', configuration({ wss, s2s }, to))
-  const child = spawn(process.execPath, [main, 'serve', '--config', 'isthmus.toml'], {
+  const command = [process.execPath, main, 'serve', '--config', 'isthmus.toml']
+  // It ends when we do, however that happens.
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...command], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'inherit'],
     signal,
     killSignal: 'SIGKILL',
   })
   child.on('error', () => {})
-  const kill = () => child.kill('SIGKILL')
-  process.once('exit', kill)
   const ended = once(child, 'exit')
   await Promise.race([ready(child), ended.then(() => Promise.reject(new Error('the gateway has ended')))])
   return {
@@ -51,7 +51,6 @@ export async function startGateway(
     async end() {
       child.kill('SIGTERM')
       await ended
-      process.off('exit', kill)
     },
   }
 }
