@@ -77,12 +77,14 @@ export class Reading {
 
   #take(decoded: readonly Decoded[]): void {
     const { onFrame, isCut } = this.#options
-    for (const [index, frame] of decoded.entries()) {
+    let taken = 0
+    for (const frame of decoded) {
       if (isCut()) return
       if (this.#intake.busy) {
-        this.#left = decoded.slice(index)
+        this.#left = decoded.slice(taken)
         return
       }
+      taken += 1
       onFrame(frame)
     }
   }

@@ -9,22 +9,27 @@ export class Unconfirmed {
   sent = 0
   /** how many of those are confirmed */
   confirmed = 0
-  readonly #limits: UnconfirmedLimits
-  /** the newest, from `#first` on */
-  #held: (Stanza | undefined)[] = []
+  readonly #maxStanzas: number
+  readonly #maxBytes: number
+  /** a ring, of a power of two: on the path of every stanza nothing is moved or made anew */
+  #ring: (Stanza | undefined)[] = []
+  /** of the oldest that is remembered */
   #first = 0
+  #count = 0
   #bytes = 0
 
-  constructor(limits: UnconfirmedLimits) {
-    this.#limits = limits
+  constructor({ unconfirmedStanzas, unconfirmedBytes }: UnconfirmedLimits) {
+    this.#maxStanzas = unconfirmedStanzas
+    this.#maxBytes = unconfirmedBytes
   }
 
   add(stanza: Stanza): void {
     this.sent += 1
-    this.#held.push(stanza)
+    if (this.#count === this.#ring.length) this.#grow()
+    this.#ring[(this.#first + this.#count) & (this.#ring.length - 1)] = stanza
+    this.#count += 1
     this.#bytes += stanza.bytes.length
-    const { unconfirmedStanzas, unconfirmedBytes } = this.#limits
-    while (this.#count > unconfirmedStanzas || this.#bytes > unconfirmedBytes) this.#forgetOldest()
+    while (this.#count > this.#maxStanzas || this.#bytes > this.#maxBytes) this.#forgetOldest()
   }
 
   /** The first `count` of all are confirmed. */
@@ -36,21 +41,30 @@ export class Unconfirmed {
 
   /** oldest first */
   stanzas(): readonly Stanza[] {
-    return this.#held.slice(this.#first).filter(stanza => stanza !== undefined)
-  }
-
-  get #count(): number {
-    return this.#held.length - this.#first
+    return this.#inOrder().filter(stanza => stanza !== undefined)
   }
 
   #forgetOldest(): void {
-    this.#bytes -= this.#held[this.#first]?.bytes.length ?? 0
-    this.#held[this.#first] = undefined
-    this.#first += 1
-    // Rarely, so that a stanza costs the same however many wait.
-    if (this.#first === this.#held.length || this.#first > this.#limits.unconfirmedStanzas) {
-      this.#held = this.#held.slice(this.#first)
-      this.#first = 0
-    }
+    const at = this.#first
+    this.#bytes -= this.#ring[at]?.bytes.length ?? 0
+    this.#ring[at] = undefined
+    this.#first = (at + 1) & (this.#ring.length - 1)
+    this.#count -= 1
+  }
+
+  #grow(): void {
+    const inOrder = this.#inOrder()
+    const size = Math.max(RING_START, 2 * this.#ring.length)
+    this.#ring = [...inOrder, ...new Array<undefined>(size - inOrder.length).fill(undefined)]
+    this.#first = 0
+  }
+
+  #inOrder(): (Stanza | undefined)[] {
+    return Array.from(
+      { length: this.#count },
+      (_, index) => this.#ring[(this.#first + index) & (this.#ring.length - 1)],
+    )
   }
 }
+
+const RING_START = 8
