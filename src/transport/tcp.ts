@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { Clock, Limits, LocalFailure, NetworkFailure, Timer } from '../base/index.ts'
+import { coalesce } from './coalesce.ts'
 import { Delivery } from './delivery.ts'
 import { Dial, type Dialled, type DialOptions, type DialTlsOptions } from './dial.ts'
 import { networkFailure, timeoutFailure } from './network-failure.ts'
@@ -74,6 +75,7 @@ class TcpTransport implements Transport {
       fail: failure => this.#destroy(failure),
     })
     socket.setNoDelay()
+    coalesce(socket)
     socket.on('data', this.#onData)
     this.#listen(socket)
     socket.pause()
@@ -202,6 +204,7 @@ class TcpTransport implements Transport {
     plain.off('close', this.#onClose)
     const tls = secure(plain, options, this.#limits, facts => this.#onSecured(facts))
     this.#socket = tls
+    coalesce(tls)
     this.#listen(tls)
     tls.pause()
   }
