@@ -86,6 +86,10 @@ describe('7. while they write', () => {
     // What its user wrote last did not reach the server any more, or went with it.
     expect(out.lost).toEqual(out.lost.map((_, index) => (tail ?? 0) - out.lost.length + 1 + index))
     if (end === 'stop') expect(back.lost).toEqual([])
+    const { lost, inDoubt } = back
+    // What it had said to have read is before what is in doubt.
+    if (lost.length > 0 && inDoubt.length > 0)
+      expect({ next: (lost.at(-1) ?? 0) + 1, inDoubt }).toEqual({ next: inDoubt[0], inDoubt })
     expect(backMs).toBeLessThan(BACK_MS)
     await report(`${whose}: ${end}`, outcome, [own, other], [])
   })
@@ -130,6 +134,12 @@ async function whileTheyWrite(
   await sleep(TALK_MS)
   await Promise.all([out.stop(), back.stop()])
   await settled(own, other)
+  if (own.disconnects > 0) {
+    // ejabberd may have put one aside while its user logged in; it comes with the next log-in.
+    await own.logout()
+    await own.reconnect()
+    await settled(own, other)
+  }
   return { out: out.fate(), back: back.fate(), tail: out.tail, backMs }
 }
 
@@ -164,11 +174,12 @@ async function report(
     expect([ambiguous, held]).toEqual([0, 0])
   }
   // Whatever is in doubt its sender has been told of.
-  expect(out.inDoubt + back.inDoubt).toBe(all.reduce((sum, { inDoubt }) => sum + inDoubt, 0))
+  expect(out.inDoubt.length + back.inDoubt.length).toBe(all.reduce((sum, { inDoubt }) => sum + inDoubt, 0))
   const counts = [out, back].map(
-    ({ lost, contradicted: _, duplicates: __, late: ___, refused, ...rest }) => ({
+    ({ lost, contradicted: _, duplicates: __, late: ___, refused, inDoubt, ...rest }) => ({
       ...rest,
       refused: refused.length,
+      inDoubt: inDoubt.length,
       lost: lost.length,
     }),
   )

@@ -20,7 +20,7 @@ export interface Fate {
   /** the sender was told that it was not delivered, or not known to be */
   readonly refused: readonly number[]
   /** of those: may or may not have been delivered */
-  readonly inDoubt: number
+  readonly inDoubt: readonly number[]
   /** received, and the sender was told that they are in doubt */
   readonly both: number
   /** received, and the sender was told that they were not */
@@ -28,7 +28,7 @@ export interface Fate {
   readonly duplicates: readonly number[]
   /** neither received nor refused */
   readonly lost: readonly number[]
-  /** came after one with a higher number */
+  /** came after one with a higher number, of those from a store or of those that were not */
   readonly late: readonly number[]
 }
 
@@ -92,22 +92,28 @@ export class Talk {
       const number = id.startsWith(`${this.label}-`) ? Number(id.slice(this.label.length + 1)) : undefined
       if (error !== undefined && number !== undefined) told.set(number, error.text)
     }
-    const doubtful = [...told].filter(([, text]) => text.endsWith(IN_DOUBT)).map(([number]) => number)
+    const doubtful = [...told]
+      .filter(([, text]) => text.endsWith(IN_DOUBT))
+      .map(([number]) => number)
+      .sort((a, b) => a - b)
     const isDoubtful = new Set(doubtful)
     const numbered = Array.from({ length: count }, (_, index) => index + 1)
-    const isDelayed = ({ delayed, body, type }: Message) =>
-      delayed && type !== 'error' && body.startsWith(this.label)
+    const mine = hearer.messages.filter(
+      ({ body, type }) => type !== 'error' && body.startsWith(`${this.label} `),
+    )
+    const stored = mine.filter(({ delayed }) => delayed)
+    const live = mine.filter(({ delayed }) => !delayed)
     return {
       sent: count,
       received: received.size,
-      delayed: hearer.messages.filter(isDelayed).length,
+      delayed: stored.length,
       refused: [...told.keys()].sort((a, b) => a - b),
-      inDoubt: doubtful.length,
+      inDoubt: doubtful,
       both: doubtful.filter(number => received.has(number)).length,
       contradicted: [...told.keys()].filter(number => received.has(number) && !isDoubtful.has(number)),
       duplicates,
       lost: numbered.filter(number => !received.has(number) && !told.has(number)),
-      late: numbers.filter((number, index) => numbers.slice(0, index).some(earlier => earlier > number)),
+      late: [stored, live].flatMap(outOfOrder),
     }
   }
 
@@ -129,6 +135,17 @@ export class Talk {
       await this.speaker.burst(burst).catch(() => this.pause())
     }
   }
+}
+
+/** Those that come after a higher one. */
+function outOfOrder(messages: readonly Message[]): number[] {
+  let highest = 0
+  return messages.flatMap(({ body }) => {
+    const number = Number(body.slice(body.lastIndexOf(' ') + 1))
+    const isLate = number < highest
+    highest = Math.max(highest, number)
+    return isLate ? [number] : []
+  })
 }
 
 /**
