@@ -27,7 +27,9 @@ export interface ComponentHost extends Host {
 
 /** Programs that connect as components (XEP-0114), one connection for each of the host's domains, with no server. */
 export function component(options: ComponentOptions): ComponentHost {
-  if (options.secret === '') throw new TypeError('a component proves itself with a secret')
+  // Also for programs without types, where a forgotten variable would become the word 'undefined'.
+  if (typeof options.secret !== 'string' || options.secret === '')
+    throw new TypeError('a component proves itself with a secret')
   return new Component(options)
 }
 

@@ -25,7 +25,7 @@ export const component = z
       .default(COMPONENT_LISTEN)
       .register(declarations, {
         expected: 'ADDRESS:PORT, or "unix:PATH"',
-        doc: 'Where the component connects. Domains may share it, if they repeat their `[domain.component]` word for word: the component says which one it is.',
+        doc: 'Where the component connects. A unix socket is open to the user of the gateway only (0600). Domains may share it, if they repeat their `[domain.component]` word for word: the component says which one it is.',
         fallback: JSON.stringify(COMPONENT_LISTEN),
       }),
     secret: checked(raw => raw !== '', 'a component proves itself with it').register(declarations, {

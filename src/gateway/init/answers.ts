@@ -1,4 +1,5 @@
 import type { Domain } from '../../xmpp/index.ts'
+import { isLoopback, parseAddress } from '../config/address.ts'
 import { COMPONENT_LISTEN } from '../config/component-schema.ts'
 import { SERVER_LISTEN } from '../config/server-schema.ts'
 import { STEERING_LISTEN } from '../config/steering-schema.ts'
@@ -148,6 +149,12 @@ function defaultSecurity(
   return tcpEgress && canBeStrict(server) ? 'tls' : 'plaintext'
 }
 
+/** What is no address is found out by the check of the configuration. */
+function isOfThisMachine(serverAddress: string | undefined): boolean {
+  const at = serverAddress === undefined ? null : parseAddress(serverAddress)
+  return at === null || isLoopback(at.host)
+}
+
 function canBeStrict(server: ServerName): boolean {
   return server === 'prosody' || server === 'ejabberd'
 }
@@ -173,6 +180,12 @@ function faultOf(
     return {
       flag: '--remote',
       detail: 'domains are listed for module and property only, with --tcp-egress yes',
+    }
+  if (!isOfThisMachine(answers.serverAddress))
+    return {
+      flag: '--server-address',
+      detail:
+        'what init writes is for a server on this machine; for another, begin with `isthmus config sample`',
     }
   if (answers.http !== undefined && PATHS[server].length === 0)
     return { flag: '--http', detail: 'only the paths of prosody and ejabberd are known' }

@@ -1,5 +1,5 @@
 import { type InitPlan, PATHS } from './answers.ts'
-import { list, quoted } from './part.ts'
+import { list, toml } from './part.ts'
 import { SERVER_TITLES, usualSubdomains } from './titles.ts'
 
 /** isthmus.toml */
@@ -12,7 +12,7 @@ export function configText(plan: InitPlan): string {
     ],
     [
       '# Where other servers reach us.',
-      ...plan.listen.flatMap(at => ['[[listen]]', `address = ${quoted(at)}`]),
+      ...plan.listen.flatMap(at => ['[[listen]]', `address = ${toml(at)}`]),
     ],
     domainLines(plan),
     plan.server === 'component' ? componentLines(plan) : serverLines(plan, title),
@@ -25,7 +25,7 @@ export function configText(plan: InitPlan): string {
 function domainLines({ domain, also, url, certificate, key, server }: InitPlan): string[] {
   return [
     '[[domain]]',
-    `name = ${quoted(domain)}`,
+    `name = ${toml(domain)}`,
     ...(server === 'component'
       ? ['# Further domains that the component answers for, and that the certificate is for too.']
       : [
@@ -34,11 +34,11 @@ function domainLines({ domain, also, url, certificate, key, server }: InitPlan):
         ]),
     `also = ${list(also)}`,
     '# Where other servers reach the domain.',
-    `url = ${quoted(url)}`,
+    `url = ${toml(url)}`,
     '# The chain, leaf first, and its key. They are read again when they change.',
-    `certificate = ${quoted(certificate)}`,
-    `key = ${quoted(key)}`,
-    `host = ${quoted(server === 'component' ? 'component' : 'server')}`,
+    `certificate = ${toml(certificate)}`,
+    `key = ${toml(key)}`,
+    `host = ${toml(server === 'component' ? 'component' : 'server')}`,
   ]
 }
 
@@ -46,18 +46,18 @@ function serverLines({ serverAddress, serverListen, security, ...plan }: InitPla
   return [
     '[domain.server]',
     `# Where ${title} takes streams of other servers.`,
-    `address = ${quoted(serverAddress)}`,
+    `address = ${toml(serverAddress)}`,
     `# Where ${title} brings its own, whatever domain they are for.`,
     `listen = ${list(serverListen)}`,
     ...(security === 'tls'
       ? [`# ${title} stays strict: we have a certificate of our own authority for each remote domain.`]
       : ['# Nothing of it leaves this machine.']),
-    `security = ${quoted(security)}`,
+    `security = ${toml(security)}`,
     ...(plan.serverCa === null
       ? []
       : [`# Whom the certificate of ${title} is from; a self-signed one may stand here itself.`]),
-    ...(plan.serverCa === null ? [] : [`ca = ${quoted(plan.serverCa)}`]),
-    ...(plan.serverPin === null ? [] : [`pin = ${quoted(plan.serverPin)}`]),
+    ...(plan.serverCa === null ? [] : [`ca = ${toml(plan.serverCa)}`]),
+    ...(plan.serverPin === null ? [] : [`pin = ${toml(plan.serverPin)}`]),
   ]
 }
 
@@ -65,8 +65,8 @@ function componentLines({ componentListen, componentSecret }: InitPlan): string[
   return [
     '[domain.component]',
     '# Where the component connects.',
-    `listen = ${quoted(componentListen)}`,
-    `secret = ${quoted(componentSecret)}`,
+    `listen = ${toml(componentListen)}`,
+    `secret = ${toml(componentSecret)}`,
     '# How long stanzas wait for the component while it is away; "0s": they are bounced at once.',
     'hold = "0s"',
   ]
@@ -76,13 +76,13 @@ function steeringLines({ dnsListen, dnsUpstream, tcpEgress }: InitPlan): string[
   return [
     '# The server asks here for the addresses of other domains.',
     '[steering]',
-    `listen = ${quoted(dnsListen)}`,
+    `listen = ${toml(dnsListen)}`,
     '# Where everything else is asked for: the resolvers that this machine had.',
     `upstream = ${list(dnsUpstream)}`,
     ...(tcpEgress
       ? ['# The server reaches domains that are not on WebSocket by itself.']
       : ['# Domains that are not on WebSocket cannot be reached.']),
-    `steer = ${quoted(tcpEgress ? 'websocket-only' : 'all')}`,
+    `steer = ${toml(tcpEgress ? 'websocket-only' : 'all')}`,
   ]
 }
 
@@ -91,9 +91,9 @@ function proxyLines({ server }: InitPlan, http: string): string[] {
     '# Its users reach the server through our port, and host-meta tells them so.',
     ...PATHS[server].flatMap(({ path, link }) => [
       '[[proxy]]',
-      `path = ${quoted(path)}`,
-      `to = ${quoted(http)}`,
-      `link = ${quoted(link)}`,
+      `path = ${toml(path)}`,
+      `to = ${toml(http)}`,
+      `link = ${toml(link)}`,
     ]),
   ]
 }

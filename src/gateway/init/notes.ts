@@ -4,7 +4,7 @@ import { SERVER_TITLES, usualSubdomains } from './titles.ts'
 /** What a person has to know beside the files, a paragraph each. */
 export function initNotes(plan: InitPlan): string[] {
   return [
-    subdomains(plan),
+    ...(plan.server === 'component' ? [] : [subdomains(plan)]),
     certificate(plan),
     hostMeta(plan),
     reach(plan),
@@ -13,12 +13,10 @@ export function initNotes(plan: InitPlan): string[] {
   ]
 }
 
-function subdomains({ domain, also, server }: InitPlan): string {
+function subdomains({ domain, also }: InitPlan): string {
   const named =
     also.length === 0 ? 'Only the domain itself is served.' : `Served beside it: ${also.join(', ')}.`
-  const what =
-    server === 'component' ? 'the component answers for' : 'the server has for rooms, uploads or transfers'
-  return `${named} Each further domain that ${what} needs to stand in \`also\` (--also), or nobody elsewhere reaches it. Usual names: ${usualSubdomains(domain).join(', ')}.`
+  return `${named} Each further domain that the server has for rooms, uploads or transfers needs to stand in \`also\` (--also), or nobody elsewhere reaches it. Usual names: ${usualSubdomains(domain).join(', ')}.`
 }
 
 function certificate({ domain, also, certificate }: InitPlan): string {

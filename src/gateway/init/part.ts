@@ -34,11 +34,19 @@ export function gatewayAddress({ serverListen }: InitPlan): HostPort {
   return address(serverListen[0] ?? '')
 }
 
-/** Text in double quotes, for TOML and YAML. */
+/** Text in double quotes, for YAML. */
 export function quoted(text: string): string {
   return JSON.stringify(text)
 }
 
+/**
+ * The same for our own file, in which `${` begins the name of a variable: what is one as a whole is meant as such, and
+ * elsewhere it is text.
+ */
+export function toml(text: string): string {
+  return quoted(/^\$\{\w+\}$/.test(text) ? text : text.replaceAll('${', () => '$${'))
+}
+
 export function list(values: readonly string[]): string {
-  return `[${values.map(quoted).join(', ')}]`
+  return `[${values.map(toml).join(', ')}]`
 }

@@ -214,11 +214,25 @@ describe('what the server needs', () => {
 })
 
 describe('what to know', () => {
-  it.each(SERVERS)('%s: the subdomains that need `also`', server => {
+  it.each(SERVERS.filter(server => server !== 'component'))('%s: the subdomains that need `also`', server => {
     const notes = files(server, server === 'openfire' ? openfire : {}).notes.join()
     for (const other of ['conference', 'rooms', 'upload', 'proxy'])
       expect(notes).toContain(`${other}.capulet.example`)
     expect(notes).toContain('`also`')
+  })
+
+  it('a component has no rooms of a server', () => {
+    expect(files('component').notes.join()).not.toContain('conference.')
+  })
+
+  it('a server of another machine is none that init knows', () => {
+    const answers = { serverAddress: '10.0.0.2:5269', tcpEgress: false }
+    expect(initFiles({ ...base, server: 'prosody', ...answers })).toMatchObject({ ok: false })
+  })
+
+  it('a secret that looks like a variable stays what it is', () => {
+    const componentSecret = ['a secret with $', '{HOME} in it'].join('')
+    expect(config('component', { componentSecret }).domain[0]?.component?.secret).toBe(componentSecret)
   })
 
   it('what becomes unreachable (DECISIONS 28)', () => {

@@ -31,6 +31,17 @@ describe('systemFailure', () => {
     )
   })
 
+  it('says what is wrong with the path of a socket', async () => {
+    const at = (path: string) =>
+      new Promise<Error>((resolve, reject) => {
+        const server = createServer()
+        server.once('error', resolve)
+        server.listen(path, () => server.close(() => reject(new Error('it listens'))))
+      })
+    expect(systemFailure(await at('/nowhere at all/c.sock'))).toContain('its directory must be there')
+    expect(systemFailure(await at(import.meta.filename))).toContain('is there already')
+  })
+
   it.each([new TypeError('a defect'), 'text', Object.assign(new Error('?'), { code: 'ENOTHING' })])(
     'leaves %s to others',
     cause => {
