@@ -145,12 +145,13 @@ async function whileTheyWrite(
 
 /**
  * While it can connect to nobody ejabberd refuses what its users write, but loses one that comes just as an attempt of its
- * own has failed: between those that it refuses, or right after the last.
+ * own has failed: between those that it refuses, or right after the last. And one that comes just as its stream ends, right
+ * before the first: on the wire it writes the one before, then its close, and that one nowhere.
  */
 function lostByEjabberd({ lost, refused: [first = 0, ...others] }: Fate): number[] {
   let last = others.at(-1) ?? first
   while (lost.includes(last + 1)) last++
-  return lost.filter(number => number > first && number <= last)
+  return lost.filter(number => number >= first - 1 && number <= last)
 }
 
 /** What holds in every case, and the counts. Ends the gateways. */

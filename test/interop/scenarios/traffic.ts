@@ -4,7 +4,7 @@ import type { Client, Message } from '../../kit/servers/client.ts'
 // Numbered messages while something between two clients goes and comes again, and what became of each.
 
 /** of each direction */
-export const PER_SECOND = 200
+const PER_SECOND = 200
 /** so many are handed to a client at once */
 const CHUNK = 20
 const IN_DOUBT = 'it may or may not have been delivered'
