@@ -1,5 +1,4 @@
-import type { Clock, Limits } from '../base/index.ts'
-import { within } from './drain.ts'
+import { type Clock, type Limits, within } from '../base/index.ts'
 import { type Host, isStreamHost, type StreamHost } from './host.ts'
 import type { Inbound } from './inbound.ts'
 import { STOPPING } from './reasons.ts'

@@ -1,8 +1,7 @@
-import type { Clock, Limits } from '../base/index.ts'
+import { type Clock, type Limits, spread } from '../base/index.ts'
 import type { Discovery } from '../discovery/index.ts'
 import type { EstablishedSession, Session, SessionHandler } from '../session/index.ts'
 import type { Domain, DomainPair, Failure, Stanza } from '../xmpp/index.ts'
-import { spread } from './drain.ts'
 import { STOPPING } from './reasons.ts'
 import type { Router } from './router.ts'
 

@@ -1,5 +1,6 @@
 /**
- * hosts: who answers for a local domain. Each implements federation's Host and runs against the compliance kit.
+ * hosts: who answers for a local domain. Each implements federation's Host and runs against the compliance kit, or, where it
+ * is a server that is reached by streams, its StreamHost.
  *
  * - embedded: in this process; pings, disco, version, an echo, and handlers for bots.
  * - xmpp-server: a server beside us (Prosody, ejabberd, ...), over TCP s2s, for which we are every remote domain.

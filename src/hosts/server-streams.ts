@@ -1,4 +1,4 @@
-import type { Clock, Limits } from '../base/index.ts'
+import { type Clock, type Limits, spread } from '../base/index.ts'
 import type { EstablishedSession, Session, SessionHandler } from '../session/index.ts'
 import type { DialbackOutcome } from '../stream/index.ts'
 import type { DomainPair, Failure, Stanza } from '../xmpp/index.ts'
@@ -52,13 +52,7 @@ export class ServerStreams {
     const force = clock.setTimer(deadlineMs, () => {
       for (const stream of streams) stream.session?.abort(STOPPING)
     })
-    const stepMs = streams.length > 1 ? staggerMs / (streams.length - 1) : 0
-    await Promise.all(
-      streams.map(async (stream, index) => {
-        if (index > 0) await new Promise<void>(resolve => clock.setTimer(index * stepMs, resolve))
-        await stream.end()
-      }),
-    )
+    await spread(streams, stream => stream.end(), staggerMs, clock)
     force.cancel()
   }
 

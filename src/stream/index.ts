@@ -2,10 +2,10 @@
  * stream: the negotiation of one stream, from the first header to the last close, and who may say what on it.
  * Not: bytes (framing/), judging certificates (identity/), timers, sockets and ids (session/), where stanzas go (federation/).
  *
- * Theory. Two machines, initiating and receiving, both pure: a state and an input give the next state and what is to be
- * done. A state holds exactly what is true in it; waiting for the caller's verdict is a state. `established` needs a
- * proof, and only proof.ts makes one. Once established, a stanza passes if its two domains are those of the proven pair.
- * Whatever the peer sends is answered by outputs; both machines end by exactly one `ended`, after which they are silent.
+ * Theory. Machines, all pure: initiating, receiving, and two small ones. A state and an input give the next state and what
+ * is to be done. A state holds exactly what is true in it; waiting for the caller's verdict is a state. `established` needs a
+ * proof, and only proof.ts makes one. Once established, a stanza passes if its two domains are those of a proven pair.
+ * Whatever the peer sends is answered by outputs; each machine ends by exactly one `ended`, after which it is silent.
  *
  *   initiating: awaiting-open > awaiting-features > authenticating > awaiting-open > awaiting-features > established
  *                                                 > showing-key > established

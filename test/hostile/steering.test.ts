@@ -1,7 +1,7 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { connect, createServer, type Socket } from 'node:net'
 import { decode, encode } from 'dns-packet'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Limits } from '../../src/base/index.ts'
 import {
   askOverTcp,
@@ -11,10 +11,7 @@ import {
   rcodeOf,
   replyTo,
   type Stage,
-  type StageOptions,
-  stage,
-  testUpstream,
-  type Upstream,
+  steeringScene,
 } from '../kit/steering.ts'
 
 // Whoever is on this machine may ask the responder, and whoever can reach the upstream's path may answer in its place.
@@ -22,22 +19,7 @@ import {
 const STEERED = '_xmpp-server._tcp.montague.example'
 const OTHER = 'capulet.example'
 
-const closing: (() => Promise<void>)[] = []
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close()
-})
-
-async function upstreamOf(behave?: Upstream['behave']): Promise<Upstream> {
-  const upstream = await testUpstream(behave)
-  closing.push(() => upstream.close())
-  return upstream
-}
-
-async function open(options: StageOptions): Promise<Stage> {
-  const set = await stage(options)
-  closing.push(() => set.steering.close())
-  return set
-}
+const { closing, upstreamOf, open } = steeringScene()
 
 async function socketOf(): Promise<UdpSocket> {
   const socket = createSocket('udp4')

@@ -1,6 +1,7 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { type DecodedPacket, decode, encode, type OptAnswer, type Packet } from 'dns-packet'
+import { afterEach } from 'vitest'
 import { defaultLimits, type Event, type Limits, Observer } from '../../src/base/index.ts'
 import { systemClock, systemRandom } from '../../src/base/system.ts'
 import { createSteering, type Decide, type Endpoint, type Steering } from '../../src/steering/index.ts'
@@ -239,3 +240,24 @@ function unframed(bytes: Buffer): Buffer[] {
 }
 
 const DEADLINE_MS = 10_000
+
+/** Upstreams and stages of one test file, closed after each test, the newest first. */
+export function steeringScene() {
+  const closing: (() => Promise<void>)[] = []
+  afterEach(async () => {
+    for (const close of closing.splice(0).reverse()) await close()
+  })
+  return {
+    closing,
+    async upstreamOf(behave?: Upstream['behave']): Promise<Upstream> {
+      const upstream = await testUpstream(behave)
+      closing.push(() => upstream.close())
+      return upstream
+    },
+    async open(options: StageOptions): Promise<Stage> {
+      const set = await stage(options)
+      closing.push(() => set.steering.close())
+      return set
+    },
+  }
+}

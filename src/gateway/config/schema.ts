@@ -25,7 +25,7 @@ const listen = z
   })
   .register(declarations, {
     expected: 'a table',
-    doc: 'A TLS listener: the s2s endpoint, host-meta and `/healthz`. Repeat for more.',
+    doc: 'A TLS listener: the s2s endpoint, host-meta, `/healthz` and proxied paths. Repeat for more.',
   })
 
 const trust = z

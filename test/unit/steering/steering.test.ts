@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram'
 import { Resolver } from 'node:dns/promises'
 import { connect, createServer } from 'node:net'
 import { decode } from 'dns-packet'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   askOverTcp,
   askOverUdp,
@@ -10,30 +10,12 @@ import {
   queryFor,
   rcodeOf,
   replyTo,
-  type Stage,
-  type StageOptions,
   stage,
-  testUpstream,
-  type Upstream,
+  steeringScene,
   withOpt,
 } from '../../kit/steering.ts'
 
-const closing: (() => Promise<void>)[] = []
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close()
-})
-
-async function upstreamOf(behave?: Upstream['behave']): Promise<Upstream> {
-  const upstream = await testUpstream(behave)
-  closing.push(() => upstream.close())
-  return upstream
-}
-
-async function open(options: StageOptions): Promise<Stage> {
-  const set = await stage(options)
-  closing.push(() => set.steering.close())
-  return set
-}
+const { closing, upstreamOf, open } = steeringScene()
 
 const STEERED = '_xmpp-server._tcp.montague.example'
 const OTHER = '_xmpp-server._tcp.capulet.example'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { spread, within } from '../../../src/federation/drain.ts'
+import { spread, within } from '../../../src/base/drain.ts'
 import { VirtualClock } from '../../kit/clock.ts'
 
 const settle = async () => {

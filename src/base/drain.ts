@@ -1,4 +1,4 @@
-import type { Clock } from '../base/index.ts'
+import type { Clock } from './clock.ts'
 
 /** Start `end` for each item, evenly over `staggerMs`, and wait for all of them. */
 export function spread<T>(
