@@ -146,7 +146,12 @@ export async function createFederation(options: FederationOptions): Promise<Fede
     // Not waited for: DNS may be silent for long, and until it speaks only the hint of our addresses is missing.
     void publisher.start()
     if (settings.listen.length > 0) {
-      const { listen, domains, ca, proxies } = settings
+      const { listen, ca, proxies } = settings
+      const domains = settings.domains.map(({ identity, ...domain }) => ({
+        ...domain,
+        certificate: identity?.certificate ?? null,
+        key: identity?.key ?? null,
+      }))
       const documents = (domain: Domain) => publisher.documents(domain)
       front = await createFront({
         listen,

@@ -42,7 +42,7 @@ export class FederationCore {
     const { limits, trust } = settings
     const hosts = new Map<Domain, Host | StreamHost>()
     for (const entry of settings.domains) {
-      this.#contexts.set(entry, createTlsContext({ identity: entry, ca: settings.ca }))
+      this.#contexts.set(entry, createTlsContext({ identity: entry.identity, ca: settings.ca }))
       for (const domain of [entry.name, ...entry.also]) {
         this.#owners.set(domain, entry)
         hosts.set(domain, entry.host)

@@ -27,6 +27,15 @@ export interface FederationOptions {
   readonly proxies?: readonly ProxyOptions[]
   /** static, ahead of discovery */
   readonly endpoints?: readonly { readonly domain: string; readonly url: string }[]
+  /**
+   * What proves a peer that has no certificate, and us to peers that see none: server dialback, where the call-back's TLS
+   * identity is verified (DB-42), or nothing. Default 'verified-tls'.
+   */
+  readonly dialback?: 'verified-tls' | 'off'
+  /** What dialback keys are made of; gateways of the same domains share one. Absent: random, for as long as this one runs. */
+  readonly dialbackSecret?: string
+  /** Ask for stanzas both ways on every stream that we open (XEP-0288). Default: only where peers cannot reach us. */
+  readonly bidi?: boolean
   readonly limits?: Partial<Limits>
   readonly clock?: Clock
   readonly random?: Random
@@ -42,10 +51,12 @@ export interface DomainOptions {
   readonly url?: string
   /** addresses to publish in host-meta.json (DECISIONS 11) */
   readonly ips?: readonly string[]
-  /** PEM chain, leaf first */
-  readonly certificate: string
+  /** PEM chain, leaf first: for our listeners' TLS, and shown to peers that we dial. Absent, as the key is: there is none. */
+  readonly certificate?: string
   /** PEM private key */
-  readonly key: string
+  readonly key?: string
+  /** Whether peers can dial us. Default: whether it has a url. Where they cannot, our streams are kept up for both ways. */
+  readonly reachable?: boolean
   /** one host may serve several domains */
   readonly host: Host | StreamHost
 }
@@ -75,7 +86,16 @@ export interface Settings {
   readonly allowPrivate: readonly string[]
   readonly connect: Readonly<Record<string, string>>
   readonly endpoints: readonly { readonly domain: Domain; readonly url: string }[]
+  readonly dialback: DialbackSettings | null
+  /** null: where peers cannot reach us */
+  readonly bidi: boolean | null
   readonly limits: Limits
+}
+
+/** Dialback is done, with verified TLS. */
+export interface DialbackSettings {
+  /** null: a random one */
+  readonly secret: string | null
 }
 
 export interface DomainSettings {
@@ -83,9 +103,16 @@ export interface DomainSettings {
   readonly also: readonly Domain[]
   readonly url: string | null
   readonly ips: readonly string[]
+  /** null: none is shown, and none of our listeners does TLS for it */
+  readonly identity: KeyPair | null
+  readonly reachable: boolean
+  readonly host: Host | StreamHost
+}
+
+/** In PEM. */
+export interface KeyPair {
   readonly certificate: string
   readonly key: string
-  readonly host: Host | StreamHost
 }
 
 export interface ListenSettings {
@@ -134,10 +161,18 @@ export function readOptions(options: FederationOptions): Settings {
     return read === null ? [] : [{ domain: read, url }]
   })
   const limits = readLimits(options.limits ?? {}, problem)
+  const { dialback: policy = 'verified-tls', dialbackSecret: secret = null, bidi = null } = options
+  if (policy !== 'verified-tls' && policy !== 'off') problem('dialback', `neither "verified-tls" nor "off"`)
+  domains.forEach(({ identity, reachable }, index) => {
+    if (identity === null && (policy === 'off' || !reachable))
+      problem(`domains[${index}]`, 'without a certificate or dialback nobody would believe it')
+  })
+  if (secret === '') problem('dialbackSecret', 'empty')
 
   if (problems.length > 0) throw new TypeError(`createFederation: ${problems.join('; ')}`)
   const trust = createTrustStore({ roots: [...rootCertificates, ...ca], intermediates })
-  return { domains, listen, proxies, ca, trust, allowPrivate, connect, endpoints, limits }
+  const dialback = policy === 'off' ? null : { secret }
+  return { domains, listen, proxies, ca, trust, allowPrivate, connect, endpoints, dialback, bidi, limits }
 }
 
 type Problem = (path: string, what: string) => void
@@ -159,7 +194,7 @@ function readDomains(
   }
   return given.flatMap((domain, index) => {
     const path = `domains[${index}]`
-    const { url = null, ips = [], certificate, key, host } = domain
+    const { url = null, ips = [], reachable = url !== null, host } = domain
     const [name] = read(domain.name, `${path}.name`)
     const also = (domain.also ?? []).flatMap((other, place) => read(other, `${path}.also[${place}]`))
     const fault = url === null ? null : urlFault(url)
@@ -167,14 +202,29 @@ function readDomains(
     ips.forEach((ip, place) => {
       if (isIP(ip) === 0) problem(`${path}.ips[${place}]`, `not an address: ${quoted(ip)}`)
     })
-    const misfit = keyPairFault({ certificate, key }, ca)
-    if (misfit !== null) problem(path, misfit)
-    return name === undefined ? [] : [{ name, also, url, ips, certificate, key, host }]
+    const identity = readKeyPair(domain, ca, what => problem(path, what))
+    if (reachable && url === null) problem(`${path}.reachable`, 'without a url nobody can reach it')
+    return name === undefined ? [] : [{ name, also, url, ips, identity, reachable, host }]
   })
 }
 
+function readKeyPair(
+  { certificate, key }: DomainOptions,
+  ca: readonly string[],
+  problem: (what: string) => void,
+): KeyPair | null {
+  if (certificate === undefined && key === undefined) return null
+  if (certificate === undefined || key === undefined) {
+    problem('certificate and key: one without the other')
+    return null
+  }
+  const misfit = keyPairFault({ certificate, key }, ca)
+  if (misfit !== null) problem(misfit)
+  return { certificate, key }
+}
+
 /** null where they fit */
-function keyPairFault(identity: { certificate: string; key: string }, ca: readonly string[]): string | null {
+function keyPairFault(identity: KeyPair, ca: readonly string[]): string | null {
   try {
     new X509Certificate(identity.certificate)
   } catch {

@@ -10,9 +10,9 @@ export interface FrontDomain {
   readonly also: readonly Domain[]
   /** the wss URL of its endpoint; null where it has none here */
   readonly url: string | null
-  /** PEM chain, leaf first */
-  readonly certificate: string
-  readonly key: string
+  /** PEM chain, leaf first; both null: no listener does TLS for it */
+  readonly certificate: string | null
+  readonly key: string | null
 }
 
 interface Entry {
@@ -29,20 +29,22 @@ export class Certificates {
   readonly #entries = new Map<Domain, Entry>()
   /** host name in lower-case ASCII -> domain whose certificate it gets */
   readonly #names = new Map<string, Domain>()
-  readonly #first: Domain
+  /** null: none has a certificate */
+  readonly #first: Domain | null
 
   /** Throws where a key does not fit its certificate. */
   constructor(domains: readonly FrontDomain[], ca: readonly string[]) {
-    const [first] = domains
-    if (first === undefined) throw new TypeError('a front serves at least one domain')
     this.#ca = ca
-    this.#first = first.name
-    for (const domain of domains) {
-      this.#put(domain.name, domain)
+    const certified = domains.flatMap(({ certificate, key, ...domain }) =>
+      certificate === null || key === null ? [] : [{ ...domain, pem: { certificate, key } }],
+    )
+    this.#first = certified[0]?.name ?? null
+    for (const domain of certified) {
+      this.#put(domain.name, domain.pem)
       for (const name of [domain.name, ...domain.also]) this.#claim(toAscii(name), domain.name)
     }
     // After all domains, because a domain has a better right to its name than another's URL.
-    for (const { name, url } of domains) if (url !== null) this.#claim(new URL(url).hostname, name)
+    for (const { name, url } of certified) if (url !== null) this.#claim(new URL(url).hostname, name)
   }
 
   /** @returns false where the domain is none of ours. Throws where the key does not fit; the old pair stays then. */
@@ -52,8 +54,9 @@ export class Certificates {
     return owner !== null
   }
 
-  /** For peers that send no SNI: the first domain's. */
+  /** For peers that send no SNI: the first domain's. Throws where there is none. */
   get fallback(): SecureContextOptions {
+    if (this.#first === null) throw new TypeError('TLS is served with a certificate, and no domain has one')
     return this.#entry(this.#first).settings
   }
 
