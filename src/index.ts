@@ -133,8 +133,11 @@ export async function createFederation(options: FederationOptions): Promise<Fede
 
   const onTransport = (arrival: Arrival) => {
     const { transport } = arrival
+    const dialback = core.dialback(transport.facts.remoteAddress)
+    const keys = dialback === undefined ? {} : { dialback }
+    const shared = { transport, isLocal, trust, observer, clock, random, limits }
     const session = core.accept(
-      handler => startReceiving({ transport, isLocal, trust, handler, observer, clock, random, limits }),
+      handler => startReceiving({ ...shared, ...keys, handler }),
       () => arrival.authenticated(),
     )
     arrival.onEvict = () => session.end(EVICTED)

@@ -52,6 +52,12 @@ export const LIMITS = {
     'pairs that one stream may prove, those that are asked about included (DB-23)',
   ),
   dialbackMs: limit('ms', 60_000, 'a key is shown to its answer: the peer calls back meanwhile (WS-56)'),
+  dialbackPerAddress: limit('count', 64, 'keys that one address has us ask about at a time (DB-23)'),
+  dialbackTotal: limit(
+    'count',
+    256,
+    'keys that we ask about at a time: each is a connection to whom a stranger names',
+  ),
   dialbackKeyBytes: limit('bytes', 1_024, 'of a peer, kept while it is asked about; the usual ones have 64'),
   pairStreams: limit('count', 8, 'inbound streams of one pair: two gateways and reconnects are normal'),
 

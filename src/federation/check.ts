@@ -146,7 +146,9 @@ async function walkCandidate(
     deps.observer.publish(event)
   })
   const stream = new WalkedStream()
-  const failure = await openStream(started({ ...deps, observer }, pair, reached), signal, session => {
+  // One way only: how the answer comes back is part of the walk.
+  const means = { ...deps.meansOf(pair.local), bidi: false }
+  const failure = await openStream(started({ ...deps, observer }, pair, reached, means), signal, session => {
     stream.session = session
     return { onDrain: () => {}, onEnded: stream.onEnded }
   })

@@ -1,19 +1,32 @@
 import type { Limits, Observer } from '../base/index.ts'
 import type { Candidate, Discovery } from '../discovery/index.ts'
 import { type EstablishedSession, openStream, type Session, type SessionHandler } from '../session/index.ts'
+import type { DialbackSecret } from '../stream/index.ts'
 import type { Transport } from '../transport/index.ts'
-import { type DomainPair, describe, type Failure, failureId, toRetry } from '../xmpp/index.ts'
+import { type Domain, type DomainPair, describe, type Failure, failureId, toRetry } from '../xmpp/index.ts'
 import type { Connect, ConnectHandler } from './connect.ts'
 import { deadline } from './deadline.ts'
 import { mostTelling, nowhere } from './failures.ts'
 import { type ProvenVerdict, type ReachDeps, reach } from './reach.ts'
 import { redirected, tooManyRedirects } from './redirect.ts'
 
+/** What a local domain can do towards peers. */
+export interface Means {
+  /** it has a certificate to show */
+  readonly certificate: boolean
+  /** what its keys are made of; null: it shows none */
+  readonly dialback: DialbackSecret | null
+  /** it asks for stanzas both ways */
+  readonly bidi: boolean
+}
+
 /** Starts the initiating side on a transport whose peer has been proven; attached in this turn. */
 export type StartInitiating = (start: {
   readonly transport: Transport
   readonly pair: DomainPair
   readonly verdict: ProvenVerdict
+  readonly dialback?: DialbackSecret
+  readonly bidi?: boolean
   readonly handler: SessionHandler
   readonly observer: Observer
 }) => Session
@@ -21,6 +34,7 @@ export type StartInitiating = (start: {
 export interface DialDeps extends ReachDeps {
   readonly discovery: Discovery
   readonly startInitiating: StartInitiating
+  readonly meansOf: (local: Domain) => Means
   readonly limits: ReachDeps['limits'] & Pick<Limits, 'attemptMs' | 'redirects'>
 }
 
@@ -113,7 +127,7 @@ async function tryOne(deps: DialDeps, dialling: Dialling, candidate: Candidate):
     return handler
   }
   const failure = reached.ok
-    ? await openStream(started(deps, pair, reached), signal, onStands)
+    ? await openStream(started(deps, pair, reached, deps.meansOf(pair.local)), signal, onStands)
     : reached.failure
   if (failure !== null) {
     const reason = failureId(failure)
@@ -127,6 +141,8 @@ export function started(
   { startInitiating, observer }: Pick<DialDeps, 'startInitiating' | 'observer'>,
   pair: DomainPair,
   { transport, verdict }: { readonly transport: Transport; readonly verdict: ProvenVerdict },
+  { dialback, bidi }: Pick<Means, 'dialback' | 'bidi'>,
 ): (handler: SessionHandler) => Session {
-  return handler => startInitiating({ transport, pair, verdict, handler, observer })
+  const keys = dialback === null ? {} : { dialback }
+  return handler => startInitiating({ transport, pair, verdict, ...keys, bidi, handler, observer })
 }

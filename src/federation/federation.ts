@@ -2,16 +2,23 @@ import type { SecureContext } from 'node:tls'
 import type { Clock, Observer, Random } from '../base/index.ts'
 import type { Discovery, Resolver } from '../discovery/index.ts'
 import type { Session, SessionHandler } from '../session/index.ts'
+import {
+  type DialbackOutcome,
+  type DialbackSecret,
+  dialbackSecret,
+  type Verification,
+} from '../stream/index.ts'
 import { createTlsContext } from '../transport/index.ts'
 import { type Domain, parseDomain, type Stanza } from '../xmpp/index.ts'
 import type { AccountSnapshot } from './account.ts'
 import { type CheckReport, type Stage, type WalkDeps, walk } from './check.ts'
 import { closeInOrder } from './closing.ts'
-import { createConnect, type StartInitiating } from './dial.ts'
+import { createConnect, type Means, type StartInitiating } from './dial.ts'
 import type { Host, HostContext, StreamHost } from './host.ts'
 import { Inbound } from './inbound.ts'
 import type { DomainSettings, Settings } from './options.ts'
 import { Router } from './router.ts'
+import { Verifier } from './verifier.ts'
 
 export interface FederationDeps {
   readonly settings: Settings
@@ -29,6 +36,9 @@ export class FederationCore {
   readonly #router: Router
   readonly #inbound: Inbound
   readonly #walkDeps: WalkDeps
+  readonly #verifier: Verifier
+  /** what keys are made of; null: dialback is off */
+  readonly #secret: DialbackSecret | null
   /** which entry of the options serves a domain */
   readonly #owners = new Map<Domain, DomainSettings>()
   /** by entry: our certificate for dialling */
@@ -48,7 +58,15 @@ export class FederationCore {
         hosts.set(domain, entry.host)
       }
     }
-    const dialDeps = { ...deps, trust, limits, secureContext: (local: Domain) => this.#contextOf(local) }
+    this.#secret = secretOf(settings, random)
+    const dialDeps = {
+      ...deps,
+      trust,
+      limits,
+      secureContext: (local: Domain) => this.#contextOf(local),
+      meansOf: (local: Domain) => this.#meansOf(local),
+    }
+    this.#verifier = new Verifier(dialDeps)
     const connect = createConnect(dialDeps)
     this.#router = new Router({ hosts, connect, observer, limits, clock, random, schedule: setImmediate })
     this.#inbound = new Inbound({ router: this.#router, discovery, limits, clock })
@@ -67,6 +85,15 @@ export class FederationCore {
     } catch (defect) {
       await Promise.all(started.map(host => host.stop(this.#deps.settings.limits.closeMs)))
       throw defect
+    }
+  }
+
+  /** What a receiving stream does about keys; undefined: nothing. */
+  dialback(address: string): ReceivingDialback | undefined {
+    if (this.#secret === null) return undefined
+    return {
+      secret: this.#secret,
+      verify: (verification, signal) => this.#verifier.verify(verification, address, signal),
     }
   }
 
@@ -151,9 +178,37 @@ export class FederationCore {
   }
 
   #contextOf(local: Domain): SecureContext {
-    const owner = this.#owners.get(local)
-    const context = owner === undefined ? undefined : this.#contexts.get(owner)
+    const context = this.#contexts.get(this.#ownerOf(local))
     if (context === undefined) throw new TypeError(`not a domain of ours: ${local}`)
     return context
   }
+
+  #meansOf(local: Domain): Means {
+    const { identity, reachable } = this.#ownerOf(local)
+    return {
+      certificate: identity !== null,
+      // DB-46: whoever is shown a key calls back.
+      dialback: reachable ? this.#secret : null,
+      bidi: this.#deps.settings.bidi ?? !reachable,
+    }
+  }
+
+  #ownerOf(local: Domain): DomainSettings {
+    const owner = this.#owners.get(local)
+    if (owner === undefined) throw new TypeError(`not a domain of ours: ${local}`)
+    return owner
+  }
 }
+
+/** See ReceivingSessionOptions. */
+interface ReceivingDialback {
+  readonly secret: DialbackSecret
+  readonly verify: (verification: Verification, signal: AbortSignal) => Promise<DialbackOutcome>
+}
+
+/** DB-02 */
+function secretOf({ dialback }: Settings, random: Random): DialbackSecret | null {
+  return dialback === null ? null : dialbackSecret(dialback.secret ?? random.bytes(SECRET_BYTES))
+}
+
+const SECRET_BYTES = 32

@@ -33,15 +33,15 @@ export class Inbound {
    */
   accept(start: (handler: SessionHandler) => Session, onAuthenticated: () => void): Session {
     const stream = new InboundStream(this.#options.router, {
-      onEstablished: session => {
-        const failure = this.#admit(session.pair)
+      onProven: pair => {
+        const failure = this.#admit(pair)
         if (failure === null) onAuthenticated()
         return failure
       },
       intercepts: stanza => this.#awaited !== null && this.#intercept(stanza),
       onEnded: ended => {
         this.#streams.delete(ended)
-        if (ended.pair !== null) this.#leave(ended.pair)
+        for (const pair of ended.pairs) this.#leave(pair)
       },
     })
     const session = start(stream)
@@ -143,7 +143,8 @@ const TOO_MANY: Failure = {
 }
 
 interface Hooks {
-  onEstablished(session: EstablishedSession): Failure | null
+  /** why it is not wanted; null: it is */
+  onProven(pair: DomainPair): Failure | null
   intercepts(stanza: Stanza): boolean
   onEnded(stream: InboundStream): void
 }
@@ -151,8 +152,8 @@ interface Hooks {
 /** One stream that a peer opened. */
 class InboundStream implements SessionHandler {
   session: Session | null = null
-  /** once it counts */
-  pair: DomainPair | null = null
+  /** those that count: by SASL one, by dialback more (DB-20, DB-22) */
+  readonly pairs: DomainPair[] = []
   readonly #router: Router
   readonly #hooks: Hooks
   readonly #endListeners: (() => void)[] = []
@@ -163,9 +164,13 @@ class InboundStream implements SessionHandler {
     this.#hooks = hooks
   }
 
-  onEstablished(session: EstablishedSession): Failure | null {
-    const failure = this.#hooks.onEstablished(session)
-    if (failure === null) this.pair = session.pair
+  onEstablished({ pair }: EstablishedSession): Failure | null {
+    return this.onAuthorised(pair)
+  }
+
+  onAuthorised(pair: DomainPair): Failure | null {
+    const failure = this.#hooks.onProven(pair)
+    if (failure === null) this.pairs.push(pair)
     return failure
   }
 

@@ -172,6 +172,7 @@ function connect(signal = new AbortController().signal, clock: Clock = systemClo
         ca: [authority.caPem],
       }),
     startInitiating,
+    meansOf: () => ({ certificate: true, dialback: null, bidi: false }),
     observer,
     limits: defaultLimits,
     clock,
