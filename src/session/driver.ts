@@ -117,8 +117,8 @@ export class SessionDriver implements Driver, TransportHandler {
   }
 
   send(stanza: Stanza): boolean {
-    if (this.role !== 'initiating' && this.#established?.bidi !== true)
-      throw new TypeError('stanzas go out on the stream that we open') // ST-19
+    if (this.role !== 'initiating' && this.#established?.mayCarry(stanza) !== true)
+      throw new TypeError('stanzas go out on the stream that we open, or back to where a pair was proven') // ST-19, BI-03
     if (this.#told) throw new TypeError('sent into a session that has ended')
     this.#confirmation.add(stanza)
     if (this.#closes.isOurs || this.#over) return true
@@ -240,6 +240,10 @@ export class SessionDriver implements Driver, TransportHandler {
       case 'authorised':
         this.#authorise(output)
         break
+      case 'bidi':
+        this.#established?.goBothWays(output.peerLimits)
+        if (this.#established !== null) this.#owner.bidi(this.#established)
+        break
       case 'close-transport':
         this.#transport.close(output.code, output.reason)
         break
@@ -253,6 +257,7 @@ export class SessionDriver implements Driver, TransportHandler {
     if (this.#established === null) return
     const refusal = this.#owner.authorised(pair, proof, this.#established)
     if (refusal !== null) this.end(refusal)
+    else this.#established.authorise(pair)
   }
 
   /** Written like a stanza, and counted like none. */

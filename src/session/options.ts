@@ -74,6 +74,8 @@ export interface ReceivingSessionOptions extends SessionOptions {
     /** Ask the domain's own server. Never rejects; given up when `signal` is aborted: the stream has ended. */
     readonly verify: (verification: Verification, signal: AbortSignal) => Promise<DialbackOutcome>
   }
+  /** offer stanzas both ways (XEP-0288); absent: not */
+  readonly bidi?: boolean
   /** take headers from before version 1.0 */
   readonly legacy?: boolean
 }

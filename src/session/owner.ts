@@ -30,6 +30,14 @@ export class Owner {
     }
   }
 
+  bidi(session: EstablishedSession): void {
+    try {
+      this.#handler.onBidi?.(session)
+    } catch (error) {
+      this.#defect(error)
+    }
+  }
+
   /** @returns a promise that never rejects, while it works on the stanza; null: it is done */
   stanza(stanza: Stanza, session: EstablishedSession): Promise<void> | null {
     try {

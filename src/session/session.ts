@@ -9,6 +9,8 @@ export interface SessionHandler {
   onEstablished(session: EstablishedSession): Failure | null
   /** receiving: one more pair of an established stream; a failure ends the stream with it. Without it all are taken. */
   onAuthorised?(pair: DomainPair, proof: PeerProof, session: EstablishedSession): Failure | null
+  /** receiving: an established stream has become bidi: its peer takes stanzas there from now on */
+  onBidi?(session: EstablishedSession): void
   /** a stanza of a proven pair. A promise pauses reading of this session until it settles; order is kept. */
   onStanza(stanza: Stanza, session: EstablishedSession): void | Promise<void>
   /** send had returned false and there is room again */
@@ -39,8 +41,11 @@ export interface Session {
 export interface EstablishedSession extends Session {
   readonly pair: DomainPair
   readonly proof: PeerProof
+  /** receiving: all that were proven here; the first is `pair` (BI-03: those whose stanzas may go back, where it is bidi) */
+  readonly pairs: readonly DomainPair[]
+  /** receiving: none before it is bidi, which may be later */
   readonly peerLimits: PeerLimits
-  /** stanzas go both ways */
+  /** stanzas go both ways; receiving: may become true later, and onBidi says so */
   readonly bidi: boolean
   readonly setupMs: number
   /**

@@ -23,18 +23,49 @@ export interface Driver extends Session {
 export class StandingSession implements EstablishedSession {
   readonly pair: DomainPair
   readonly proof: PeerProof
-  readonly peerLimits: PeerLimits
-  readonly bidi: boolean
   readonly setupMs: number
   readonly #driver: Driver
+  #pairs: readonly DomainPair[]
+  #peerLimits: PeerLimits
+  #bidi: boolean
 
   constructor(driver: Driver, { pair, proof, peerLimits, bidi }: Standing, setupMs: number) {
     this.#driver = driver
     this.pair = pair
     this.proof = proof
-    this.peerLimits = peerLimits
-    this.bidi = bidi
     this.setupMs = setupMs
+    this.#pairs = [pair]
+    this.#peerLimits = peerLimits
+    this.#bidi = bidi
+  }
+
+  get pairs(): readonly DomainPair[] {
+    return this.#pairs
+  }
+
+  get peerLimits(): PeerLimits {
+    return this.#peerLimits
+  }
+
+  get bidi(): boolean {
+    return this.#bidi
+  }
+
+  /** One more pair is proven. */
+  authorise(pair: DomainPair): void {
+    this.#pairs = [...this.#pairs, pair]
+  }
+
+  goBothWays(peerLimits: PeerLimits): void {
+    this.#peerLimits = peerLimits
+    this.#bidi = true
+  }
+
+  /** Whether it may go to a peer that has opened the stream: as the inverse of what that has proven (BI-03). */
+  mayCarry({ from, to }: Stanza): boolean {
+    return (
+      this.#bidi && this.#pairs.some(({ local, remote }) => from.domain === local && to.domain === remote)
+    )
   }
 
   /** Whether its evidence has ended (CT-09, SE-16): who was proven by it has to prove itself again. */

@@ -43,7 +43,7 @@ export function startInitiating(options: InitiatingSessionOptions): Session {
 
 /** Take a stream that a peer opens. Attaches to the transport in this turn. */
 export function startReceiving(options: ReceivingSessionOptions): Session {
-  const { transport, isLocal, admits, limits, random, starttls, dialback, legacy, stanzasTo } = options
+  const { transport, isLocal, admits, limits, random, starttls, dialback, bidi, legacy, stanzasTo } = options
   const { tls } = transport.facts
   const wire = wireOf(transport.facts)
   const first = stream.startReceiving({
@@ -55,6 +55,7 @@ export function startReceiving(options: ReceivingSessionOptions): Session {
     starttls: requirementOf(starttls),
     ...(admits === undefined ? {} : { admits }),
     ...(dialback === undefined ? {} : { dialback: dialback.secret }),
+    ...(bidi === undefined ? {} : { bidi }),
     ...(legacy === undefined ? {} : { legacy }),
     ...(stanzasTo === undefined ? {} : { stanzasTo }),
   })

@@ -10,8 +10,13 @@ export interface Offer {
   readonly external: boolean
   readonly starttls: StartTls
   readonly dialback: boolean
-  readonly limits: Pick<Limits, 'stanzaBytes' | 'advertisedIdleMs'>
+  /** stanzas both ways can still be asked for (BI-01) */
+  readonly bidi: boolean
+  readonly limits: OwnLimits
 }
+
+/** What we tell of our own limits (XEP-0478). */
+export type OwnLimits = Pick<Limits, 'stanzaBytes' | 'advertisedIdleMs'>
 
 interface Feature {
   readonly name: string
@@ -45,18 +50,27 @@ const FEATURES: readonly Feature[] = [
       dialback ? element('dialback', NS.dialbackFeature, {}, element('errors', NS.dialbackFeature)) : null,
   },
   {
+    name: 'bidi',
+    namespace: NS.bidiFeature,
+    offer: ({ bidi }) => (bidi ? element('bidi', NS.bidiFeature) : null),
+  },
+  {
     name: 'limits',
     namespace: NS.limits,
-    offer: ({ limits }) =>
-      element(
-        'limits',
-        NS.limits,
-        {},
-        element('max-bytes', NS.limits, {}, String(limits.stanzaBytes)),
-        element('idle-seconds', NS.limits, {}, String(Math.floor(limits.advertisedIdleMs / 1_000))),
-      ),
+    offer: ({ limits }) => limitsElement(limits),
   },
 ]
+
+/** LI-01 */
+export function limitsElement({ stanzaBytes, advertisedIdleMs }: OwnLimits): Element {
+  return element(
+    'limits',
+    NS.limits,
+    {},
+    element('max-bytes', NS.limits, {}, String(stanzaBytes)),
+    element('idle-seconds', NS.limits, {}, String(Math.floor(advertisedIdleMs / 1_000))),
+  )
+}
 
 export function featuresElement(offer: Offer): {
   readonly element: Element
@@ -121,7 +135,7 @@ function readMechanisms(mechanisms: Element): readonly string[] {
 }
 
 /** LI-01: both optional; what is no number says nothing. */
-function readLimits(limits: Element): PeerLimits {
+export function readLimits(limits: Element): PeerLimits {
   const read = (wanted: string) => {
     const found = limits.children.find(child => typeof child !== 'string' && child.name === wanted)
     const text = found === undefined || typeof found === 'string' ? '' : textOf(found).trim()

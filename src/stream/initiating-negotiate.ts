@@ -1,5 +1,6 @@
 import type { ScannedElement } from '../xml/index.ts'
-import { element, type Failure, NS } from '../xmpp/index.ts'
+import type { Failure } from '../xmpp/index.ts'
+import { bidiElement } from './bidi.ts'
 import { violated } from './errors.ts'
 import { AUTHENTICATION_AGAIN, NO_AUTHENTICATION, NO_STARTTLS } from './failures.ts'
 import type { PeerFeatures } from './features.ts'
@@ -53,7 +54,7 @@ function negotiate(state: AwaitingFeatures, features: PeerFeatures): Step<Initia
       : showKey(state, offered, NO_AUTHENTICATION)
   if (!offered.bidi || next.state.type === 'closing' || next.state.type === 'ended') return next
   // BI-02: before authentication; there is no answer.
-  return after([writeElement(element('bidi', NS.bidi))], next)
+  return after([writeElement(bidiElement(options.limits))], next)
 }
 
 function authenticate(state: AwaitingFeatures, peer: ProvenVerdict, offered: Offered): Step<InitiatingState> {

@@ -25,7 +25,10 @@ export interface InitiatingOptions {
   readonly bidi?: boolean
   /** absent: 'pair' */
   readonly stanzasTo?: StanzasTo
-  readonly limits: Pick<Limits, 'openMs' | 'negotiationMs' | 'dialbackMs' | 'closeMs'>
+  readonly limits: Pick<
+    Limits,
+    'openMs' | 'negotiationMs' | 'dialbackMs' | 'closeMs' | 'stanzaBytes' | 'advertisedIdleMs'
+  >
 }
 
 export type InitiatingState =

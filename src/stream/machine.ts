@@ -72,6 +72,8 @@ export type StreamOutput =
       /** stanzas go both ways (XEP-0288) */
       readonly bidi: boolean
     }
+  /** receiving, after established: stanzas go both ways from here on (BI-04) */
+  | { readonly type: 'bidi'; readonly peerLimits: PeerLimits }
   /** receiving, after established: one more pair of this stream (DB-20) */
   | { readonly type: 'authorised'; readonly pair: DomainPair; readonly proof: PeerProof }
   /** only after established, only for proven pairs */
@@ -102,7 +104,7 @@ export interface Verification {
   readonly key: string
 }
 
-/** XEP-0478, as the peer advertised; null where it said nothing. */
+/** XEP-0478, as the peer advertised, in its features or in its request for bidi; null where it said nothing. */
 export interface PeerLimits {
   readonly maxBytes: number | null
   readonly idleSeconds: number | null

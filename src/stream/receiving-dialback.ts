@@ -11,11 +11,11 @@ import {
   UNSOLICITED_MAX,
 } from './dialback.ts'
 import { WRONG_KEY } from './failures.ts'
-import { NO_LIMITS } from './features.ts'
 import type { Step, StreamOutput, Verification } from './machine.ts'
 import { after, arm, authenticating, disarm, NOTHING, writeElement } from './outputs.ts'
 import { proveByDialback } from './proof.ts'
 import {
+  agreed,
   common,
   currentId,
   type Established,
@@ -142,11 +142,7 @@ function authorise(
     }
   return {
     state: established(common(state), [pair], state.verifying),
-    outputs: [
-      disarm('negotiation'),
-      valid,
-      { type: 'established', pair, proof, peerLimits: NO_LIMITS, bidi: false },
-    ],
+    outputs: [disarm('negotiation'), valid, agreed(state, pair, proof)],
   }
 }
 

@@ -4,7 +4,6 @@ import type { Domain, Failure } from '../xmpp/index.ts'
 import { close, redirect } from './closing.ts'
 import { violated } from './errors.ts'
 import { NO_CERTIFICATE, NO_FROM, NO_TLS, OTHER_FROM, OTHER_TO, WRONG_VERDICT } from './failures.ts'
-import { NO_LIMITS } from './features.ts'
 import { isLegacy, judgeHeader } from './header.ts'
 import type { Step, StreamOutput } from './machine.ts'
 import { after, arm, disarm, progressOpen } from './outputs.ts'
@@ -12,6 +11,7 @@ import { proveByExternal } from './proof.ts'
 import {
   type AwaitingIdentity,
   type AwaitingOpen,
+  agreed,
   common,
   established,
   fail,
@@ -19,6 +19,7 @@ import {
   leave,
   negotiating,
   nextId,
+  offer,
   type ReceivingState,
   type Restarting,
   writeFeatures,
@@ -55,8 +56,7 @@ function onFirstOpen(state: AwaitingOpen, header: StreamHeader): Step<ReceivingS
       state: { ...next, type: 'awaiting-identity', pair },
       outputs: [...outputs, { type: 'need-identity', claimed: pair.remote }],
     }
-  const features = writeFeatures(state, { external: false, authenticated: false })
-  return { state: negotiating(next, pair, null), outputs: [...outputs, ...features] }
+  return after(outputs, offer(next, pair, null))
 }
 
 /** Why nothing that we do could prove the peer (ST-05). */
@@ -78,13 +78,11 @@ export function onIdentity(state: AwaitingIdentity, verdict: IdentityVerdict): S
     const { reason, detail } = verdict
     if (options.dialback === undefined) return fail(state, { by: 'peer', kind: 'identity', reason, detail })
     // DECISIONS 9: else dialback.
-    const outputs = writeFeatures(state, { external: false, authenticated: false })
-    return { state: negotiating(common(state), pair, null), outputs }
+    return offer(common(state), pair, null)
   }
   // A verdict about somebody else would be a defect of ours; it proves nothing here.
   if (verdict.domain !== pair.remote) return fail(state, WRONG_VERDICT)
-  const outputs = writeFeatures(state, { external: true, authenticated: false })
-  return { state: negotiating(common(state), pair, verdict), outputs }
+  return offer(common(state), pair, verdict)
 }
 
 /** WS-40: a new id, new features, and the same two domains as before (ST-18). */
@@ -102,7 +100,7 @@ function onSecondOpen(state: Restarting, header: StreamHeader): Step<ReceivingSt
       disarm('open'),
       ...opened,
       ...writeFeatures(state, { external: false, authenticated: true }),
-      { type: 'established', pair, proof, peerLimits: NO_LIMITS, bidi: false },
+      agreed(state, pair, proof),
     ],
   }
 }

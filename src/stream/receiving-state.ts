@@ -2,9 +2,10 @@ import type { Limits } from '../base/index.ts'
 import type { Domain, DomainPair, Failure } from '../xmpp/index.ts'
 import { type Closing, close, drop, type Ended } from './closing.ts'
 import type { DialbackSecret } from './dialback.ts'
-import { featuresElement } from './features.ts'
+import { featuresElement, NO_LIMITS } from './features.ts'
 import { openFrame } from './header.ts'
 import type {
+  PeerLimits,
   StanzasTo,
   StartTls,
   Step,
@@ -15,7 +16,7 @@ import type {
 } from './machine.ts'
 import { after, disarm, NOTHING, writeElement } from './outputs.ts'
 import type { Takes } from './pair-stanza.ts'
-import type { ProvenVerdict } from './proof.ts'
+import type { PeerProof, ProvenVerdict } from './proof.ts'
 
 export interface ReceivingOptions {
   readonly policy: TransportPolicy
@@ -33,6 +34,8 @@ export interface ReceivingOptions {
   readonly starttls?: StartTls
   /** keys are taken, and asked about by need-verification; with it, keys of ours are made and known again. Absent: no dialback */
   readonly dialback?: DialbackSecret
+  /** stanzas both ways are offered, before authentication (XEP-0288); absent: not */
+  readonly bidi?: boolean
   /** headers from before version 1.0 are taken, where dialback is */
   readonly legacy?: boolean
   /** absent: 'pair' */
@@ -75,6 +78,8 @@ export interface Common {
   readonly headers: number
   /** we have answered a verify: a peer that then closes has got what it came for */
   readonly served: boolean
+  /** stanzas both ways: asked for, with these limits of the peer (LI-02), or not yet */
+  readonly bidi: 'not-offered' | 'offered' | PeerLimits
 }
 
 export interface AwaitingOpen extends Common {
@@ -123,8 +128,17 @@ export interface Established extends Common {
 export type Live = Exclude<ReceivingState, Closing | Ended>
 
 /** From a state to another, with what is true in all of them. */
-export function common({ options, unsolicited, secure, certificate, headers, served }: Live): Common {
-  return { options, unsolicited, secure, certificate, headers, served }
+export function common({ options, unsolicited, secure, certificate, headers, served, bidi }: Live): Common {
+  return { options, unsolicited, secure, certificate, headers, served, bidi }
+}
+
+/** The features before authentication, and a peer that may ask for what they list. */
+export function offer(state: Common, pair: DomainPair | null, peer: ProvenVerdict | null): Step<Negotiating> {
+  const bidi = offersBidi(state) ? 'offered' : 'not-offered'
+  return {
+    state: negotiating({ ...state, bidi }, pair, peer),
+    outputs: writeFeatures(state, { external: peer !== null, authenticated: false }),
+  }
 }
 
 export function negotiating(state: Common, pair: DomainPair | null, peer: ProvenVerdict | null): Negotiating {
@@ -139,6 +153,12 @@ export function established(
 ): Established {
   const { stanzasTo = 'pair' } = state.options
   return { ...state, type: 'established', takes: { pairs, to: stanzasTo }, verifying }
+}
+
+/** What is said of a stream that stands now. BI-04: what was asked for before authentication holds. */
+export function agreed({ bidi }: Common, pair: DomainPair, proof: PeerProof): StreamOutput {
+  const isBidi = typeof bidi !== 'string'
+  return { type: 'established', pair, proof, peerLimits: isBidi ? bidi : NO_LIMITS, bidi: isBidi }
 }
 
 /** The deadline of a state: each has one until the peer is proven. */
@@ -202,10 +222,16 @@ export function writeOpen(
   }
 }
 
+/** BI-01: where TLS is required it comes before everything. */
+function offersBidi({ options, secure }: Common): boolean {
+  return options.bidi === true && (secure || options.starttls !== 'required')
+}
+
 export function writeFeatures(
-  { options, secure }: Common,
+  state: Common,
   offered: { readonly external: boolean; readonly authenticated: boolean },
 ): readonly StreamOutput[] {
+  const { options, secure } = state
   const { limits, dialback, starttls = 'never' } = options
   const tls = secure || offered.authenticated ? 'never' : starttls
   const { element, names } = featuresElement({
@@ -213,6 +239,7 @@ export function writeFeatures(
     starttls: tls,
     // Where TLS is required it comes before everything.
     dialback: dialback !== undefined && tls !== 'required',
+    bidi: !offered.authenticated && offersBidi(state),
     limits,
   })
   return [writeElement(element), { type: 'progress', step: { name: 'features', features: names } }]

@@ -7,6 +7,7 @@ import { CLOSED_EARLY, NO_HEADER, NOT_AUTHENTICATED } from './failures.ts'
 import type { Step, StreamInput, StreamTimer } from './machine.ts'
 import { arm, NOTHING } from './outputs.ts'
 import { takenStanza } from './pair-stanza.ts'
+import { onBidi } from './receiving-bidi.ts'
 import { onDialback, onVerification } from './receiving-dialback.ts'
 import { onIdentity, onOpen } from './receiving-open.ts'
 import { onSasl } from './receiving-sasl.ts'
@@ -35,6 +36,7 @@ export function startReceiving(options: ReceivingOptions): Step<ReceivingState> 
       certificate: options.peerCertificate,
       headers: 0,
       served: false,
+      bidi: 'not-offered',
     },
     outputs: [arm('open', options.limits.openMs)],
   }
@@ -119,8 +121,8 @@ function onOther(state: Live, kind: ElementKind, scanned: ScannedElement): Step<
       return leave(state, answerError(scanned, state.options.limits.closeMs))
     case 'dialback':
       return onDialback(state, scanned)
-    case 'bidi': // BI-04: we have not offered it, so it asks for nothing
-      return unmoved(state)
+    case 'bidi':
+      return onBidi(state, scanned)
     case 'starttls':
       return fail(state, violated('unsupported-stanza-type', 'WS-65', 'STARTTLS, which is not offered'))
     default:

@@ -100,6 +100,7 @@ class Verona {
         return this
       },
       pair,
+      pairs: [pair],
       get proof(): never {
         throw new TypeError('not looked at')
       },

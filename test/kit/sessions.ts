@@ -57,6 +57,10 @@ export class RecordingHandler implements SessionHandler {
   /** what onAuthorised says */
   authorise: (pair: DomainPair) => Failure | null = () => null
   readonly authorised: DomainPair[] = []
+  /** how often onBidi was called */
+  bidis = 0
+  /** what onBidi does besides */
+  reactToBidi: (session: EstablishedSession) => void = () => {}
   /** what onStanza does besides */
   react: (stanza: Stanza) => void | Promise<void> = () => {}
 
@@ -68,6 +72,11 @@ export class RecordingHandler implements SessionHandler {
   onAuthorised(pair: DomainPair): Failure | null {
     this.authorised.push(pair)
     return this.authorise(pair)
+  }
+
+  onBidi(session: EstablishedSession): void {
+    this.bidis += 1
+    this.reactToBidi(session)
   }
 
   onStanza(stanza: Stanza): void | Promise<void> {

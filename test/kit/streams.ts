@@ -95,6 +95,8 @@ export class Side<S> {
   ended: Failure | null | undefined
   closeCode: number | undefined
   established: Extract<StreamOutput, { type: 'established' }> | null = null
+  /** asked for after established */
+  bidi: Extract<StreamOutput, { type: 'bidi' }> | null = null
   state: S
 
   readonly #step: (state: S, input: StreamInput) => Step<S>
@@ -219,6 +221,11 @@ export class Side<S> {
       case 'authorised':
         if (this.established === null) throw new Error('a further pair before the first')
         this.#authorise(output.pair.remote, output.proof.domain)
+        break
+      case 'bidi':
+        if (this.established?.bidi !== false || this.bidi !== null)
+          throw new Error('bidi twice, or too early')
+        this.bidi = output
         break
       case 'need-verification': {
         const { pair, from, to, id, key } = output

@@ -116,6 +116,7 @@ const startInitiating: StartInitiating = ({ transport, pair, handler }) => {
       return this
     },
     pair,
+    pairs: [pair],
     get proof(): never {
       throw new TypeError('not looked at')
     },

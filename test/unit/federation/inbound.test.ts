@@ -24,6 +24,7 @@ class Peer {
         return this
       },
       pair,
+      pairs: [pair],
       // Proofs are stream/'s to make; nothing here looks at one.
       get proof(): never {
         throw new TypeError('not looked at')
