@@ -133,7 +133,7 @@ export class ServerLeg {
     return startInitiating({
       transport,
       pair,
-      verdict: null,
+      verdict: tls === null ? 'configured-address' : 'by-starttls',
       ...authentication,
       bidi: true,
       stanzasTo: 'anybody',

@@ -117,7 +117,10 @@ export class SessionDriver implements Driver, TransportHandler {
   }
 
   send(stanza: Stanza): boolean {
-    if (this.role !== 'initiating' && this.#established?.mayCarry(stanza) !== true)
+    if (
+      this.role !== 'initiating' &&
+      this.#established?.mayCarry(stanza, this.#parts.sends ?? 'pair') !== true
+    )
       throw new TypeError('stanzas go out on the stream that we open, or back to where a pair was proven') // ST-19, BI-03
     if (this.#told) throw new TypeError('sent into a session that has ended')
     this.#confirmation.add(stanza)

@@ -1,13 +1,7 @@
 import type { SecureContext } from 'node:tls'
 import type { Clock, Limits, Observer, Random } from '../base/index.ts'
 import type { IdentityVerdict, TrustStore } from '../identity/index.ts'
-import type {
-  DialbackOutcome,
-  DialbackSecret,
-  ProvenVerdict,
-  StanzasTo,
-  Verification,
-} from '../stream/index.ts'
+import type { Callee, DialbackOutcome, DialbackSecret, StanzasTo, Verification } from '../stream/index.ts'
 import type { TlsFacts, Transport } from '../transport/index.ts'
 import type { Domain, DomainPair, Stanza } from '../xmpp/index.ts'
 import type { SessionHandler } from './session.ts'
@@ -38,10 +32,10 @@ export interface Barrier {
 export interface InitiatingSessionOptions extends SessionOptions {
   readonly pair: DomainPair
   /**
-   * The peer's certificate proves `pair.remote`: it was judged when the transport was dialled (CT-10). null: TLS comes by
-   * STARTTLS, or the address is trusted because the operator has configured it.
+   * The peer's certificate proves `pair.remote`: it was judged when the transport was dialled (CT-10). Only where there is
+   * no TLS yet may it be something else.
    */
-  readonly verdict: ProvenVerdict | null
+  readonly verdict: Callee
   /** TLS on the stream; absent: never */
   readonly starttls?: {
     readonly required: boolean
@@ -49,8 +43,12 @@ export interface InitiatingSessionOptions extends SessionOptions {
     readonly secureContext: SecureContext
     readonly judge: (tls: TlsFacts, claimed: Domain) => IdentityVerdict
   }
+  /** we present a certificate, so that SASL EXTERNAL can be asked for; absent: true */
+  readonly certificate?: boolean
   /** show a key where SASL EXTERNAL is not agreed on; absent: never */
   readonly dialback?: DialbackSecret
+  /** which comes first where the peer offers both (SA-14); absent: 'external' */
+  readonly first?: 'external' | 'dialback'
   /** ask for stanzas both ways where the peer offers it */
   readonly bidi?: boolean
   readonly barrier?: Barrier

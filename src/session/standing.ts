@@ -1,5 +1,5 @@
 import type { StreamRole } from '../base/index.ts'
-import type { PeerLimits, PeerProof } from '../stream/index.ts'
+import type { PeerLimits, PeerProof, StanzasTo } from '../stream/index.ts'
 import type { TransportFacts } from '../transport/index.ts'
 import type { DomainPair, Failure, Stanza } from '../xmpp/index.ts'
 import type { EstablishedSession, Session } from './session.ts'
@@ -62,10 +62,10 @@ export class StandingSession implements EstablishedSession {
   }
 
   /** Whether it may go to a peer that has opened the stream: as the inverse of what that has proven (BI-03). */
-  mayCarry({ from, to }: Stanza): boolean {
-    return (
-      this.#bidi && this.#pairs.some(({ local, remote }) => from.domain === local && to.domain === remote)
-    )
+  mayCarry({ from, to }: Stanza, sends: StanzasTo): boolean {
+    if (!this.#bidi) return false
+    if (sends === 'anybody') return true
+    return this.#pairs.some(({ local, remote }) => from.domain === local && to.domain === remote)
   }
 
   /** Whether its evidence has ended (CT-09, SE-16): who was proven by it has to prove itself again. */

@@ -27,6 +27,8 @@ export function startComponent(options: ComponentSessionOptions): Session {
     role: 'receiving',
     names: { local: '', remote: '' },
     wire: WIRE,
+    // It is sent whatever is for it, from anybody.
+    sends: 'anybody',
     machine: telling(machineOf(first, stream.stepComponent), onClosing),
   })
   driver.start(first.outputs)

@@ -10,15 +10,29 @@ import { wireOf } from './wire.ts'
 
 /** Open a stream on a transport whose peer has been proven. Attaches to the transport in this turn. */
 export function startInitiating(options: InitiatingSessionOptions): Session {
-  const { transport, pair, verdict, limits, starttls, dialback, bidi, stanzasTo, barrier } = options
+  const {
+    transport,
+    pair,
+    verdict,
+    limits,
+    starttls,
+    certificate,
+    dialback,
+    first,
+    bidi,
+    stanzasTo,
+    barrier,
+  } = options
   const wire = wireOf(transport.facts)
-  const first = stream.startInitiating({
+  const begun = stream.startInitiating({
     policy: wire.policy,
     pair,
     peer: verdict,
     limits,
     starttls: requirementOf(starttls),
+    ...(certificate === undefined ? {} : { certificate }),
     ...(dialback === undefined ? {} : { dialback }),
+    ...(first === undefined ? {} : { first }),
     ...(bidi === undefined ? {} : { bidi }),
     ...(stanzasTo === undefined ? {} : { stanzasTo }),
   })
@@ -35,9 +49,9 @@ export function startInitiating(options: InitiatingSessionOptions): Session {
           startTls: () => ({ role: 'initiating', ...starttls }) as const,
         }),
     barrier,
-    machine: machineOf(first, stream.stepInitiating),
+    machine: machineOf(begun, stream.stepInitiating),
   })
-  driver.start(first.outputs)
+  driver.start(begun.outputs)
   return driver
 }
 
@@ -46,7 +60,7 @@ export function startReceiving(options: ReceivingSessionOptions): Session {
   const { transport, isLocal, admits, limits, random, starttls, dialback, bidi, legacy, stanzasTo } = options
   const { tls } = transport.facts
   const wire = wireOf(transport.facts)
-  const first = stream.startReceiving({
+  const begun = stream.startReceiving({
     policy: wire.policy,
     isLocal,
     peerCertificate: tls !== null && tls.chain.length > 0,
@@ -79,9 +93,9 @@ export function startReceiving(options: ReceivingSessionOptions): Session {
             }) as const,
         }),
     ...(dialback === undefined ? {} : { verify: dialback.verify }),
-    machine: machineOf(first, stream.stepReceiving),
+    machine: machineOf(begun, stream.stepReceiving),
   })
-  driver.start(first.outputs)
+  driver.start(begun.outputs)
   return driver
 }
 

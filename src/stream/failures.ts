@@ -46,10 +46,22 @@ export const NOT_AUTHENTICATED: Failure = {
   detail: 'authentication took too long',
 }
 
-export const NO_AUTHENTICATION: Failure = {
+export const NOTHING_IN_COMMON: Failure = {
   by: 'peer',
   kind: 'unauthenticated',
-  detail: 'the peer offers no SASL EXTERNAL',
+  detail: 'the peer offers neither SASL EXTERNAL nor dialback',
+}
+
+export const DIALBACK_IS_OFF: Failure = {
+  by: 'peer',
+  kind: 'unauthenticated',
+  detail: 'the peer offers no SASL EXTERNAL, only dialback, which is off here',
+}
+
+export const NOTHING_TO_SHOW: Failure = {
+  by: 'peer',
+  kind: 'unauthenticated',
+  detail: 'the peer takes only SASL EXTERNAL, and there is no certificate here to show',
 }
 
 export const NO_STARTTLS: Failure = {

@@ -49,7 +49,7 @@ export type {
   TransportPolicy,
   Verification,
 } from './machine.ts'
-export type { PeerProof, ProvenVerdict } from './proof.ts'
+export type { Callee, PeerProof, ProvenVerdict } from './proof.ts'
 export { type ReceivingOptions, type ReceivingState, startReceiving, stepReceiving } from './receiving.ts'
 export { streamId } from './stream-id.ts'
 export { startVerifying, stepVerifying, type VerifyingOptions, type VerifyingState } from './verifying.ts'

@@ -10,6 +10,7 @@ import {
   UNSOLICITED,
   UNSOLICITED_MAX,
 } from './dialback.ts'
+import { NO_STARTTLS } from './failures.ts'
 import {
   common,
   establish,
@@ -18,6 +19,7 @@ import {
   type Live,
   type Offered,
   type ShowingKey,
+  type Unauthenticated,
 } from './initiating-state.ts'
 import type { Step } from './machine.ts'
 import { arm, authenticating, NOTHING, writeElement } from './outputs.ts'
@@ -25,13 +27,22 @@ import { proveByDialback, provenCallee } from './proof.ts'
 
 // Server dialback (PROTOCOL E.3), as who shows a key, and as who is asked about it.
 
-/** Where we do dialback and the peer does (SA-16). */
-export function showKey(state: Live, offered: Offered, otherwise: Failure): Step<InitiatingState> {
+/**
+ * Where we do dialback and the peer does (SA-16).
+ * @param otherwise why there is no stream
+ * @param refusal of SASL EXTERNAL, where that came before
+ */
+export function showKey(
+  state: Live,
+  offered: Offered,
+  otherwise: Failure,
+  refusal: Unauthenticated | null = null,
+): Step<InitiatingState> {
   const { dialback, pair, limits } = state.options
   if (dialback === undefined || !offered.dialback) return fail(state, otherwise)
   const key = dialbackKey(dialback, { receiving: pair.remote, originating: pair.local, id: offered.id })
   return {
-    state: { ...common(state), type: 'showing-key', offered },
+    state: { ...common(state), type: 'showing-key', offered, refusal },
     outputs: [
       authenticating('DIALBACK'),
       writeElement(resultElement(pair, key)),
@@ -69,10 +80,14 @@ function isOurAnswer(state: Live, { name, pair }: DialbackAnswer): state is Show
 function onAnswer(state: ShowingKey, answer: DialbackAnswer): Step<InitiatingState> {
   const { peer, offered, options } = state
   switch (answer.type) {
-    case 'valid': {
-      const proof = peer === null ? proveByDialback(options.pair.remote, CONFIGURED) : provenCallee(peer)
-      return establish(state, proof, offered)
-    }
+    case 'valid':
+      // No key is shown before TLS that is required.
+      if (peer === 'by-starttls') return fail(state, NO_STARTTLS)
+      return establish(
+        state,
+        peer === 'configured-address' ? proveByDialback(options.pair.remote, CONFIGURED) : provenCallee(peer),
+        offered,
+      )
     case 'invalid':
       return fail(state, unverified('it could not verify our dialback key'))
     case 'error': // DB-25: the stream stays usable, but not for us

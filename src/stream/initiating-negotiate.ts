@@ -2,7 +2,13 @@ import type { ScannedElement } from '../xml/index.ts'
 import type { Failure } from '../xmpp/index.ts'
 import { bidiElement } from './bidi.ts'
 import { violated } from './errors.ts'
-import { AUTHENTICATION_AGAIN, NO_AUTHENTICATION, NO_STARTTLS } from './failures.ts'
+import {
+  AUTHENTICATION_AGAIN,
+  DIALBACK_IS_OFF,
+  NO_STARTTLS,
+  NOTHING_IN_COMMON,
+  NOTHING_TO_SHOW,
+} from './failures.ts'
 import type { PeerFeatures } from './features.ts'
 import { showKey } from './initiating-dialback.ts'
 import {
@@ -14,6 +20,7 @@ import {
   fail,
   type InitiatingState,
   type Offered,
+  type Unauthenticated,
   writeOpen,
 } from './initiating-state.ts'
 import { askForTls } from './initiating-tls.ts'
@@ -47,14 +54,22 @@ function negotiate(state: AwaitingFeatures, features: PeerFeatures): Step<Initia
     bidi: options.bidi === true && features.bidi,
     limits: features.limits,
   }
+  const hasExternal = features.mechanisms.includes(EXTERNAL)
+  const isKeyFirst = options.first === 'dialback' && options.dialback !== undefined && offered.dialback
   // WS-64: STARTTLS and whatever else is required are not asked for here.
   const next =
-    peer !== null && state.secure && features.mechanisms.includes(EXTERNAL)
+    hasExternal && !isKeyFirst && options.certificate !== false && typeof peer !== 'string' && state.secure
       ? authenticate(state, peer, offered)
-      : showKey(state, offered, NO_AUTHENTICATION)
+      : showKey(state, offered, whyNone(hasExternal, offered))
   if (!offered.bidi || next.state.type === 'closing' || next.state.type === 'ended') return next
   // BI-02: before authentication; there is no answer.
   return after([writeElement(bidiElement(options.limits))], next)
+}
+
+/** Where nothing is left that both sides can. */
+function whyNone(hasExternal: boolean, offered: Offered): Failure {
+  if (hasExternal) return NOTHING_TO_SHOW
+  return offered.dialback ? DIALBACK_IS_OFF : NOTHING_IN_COMMON
 }
 
 function authenticate(state: AwaitingFeatures, peer: ProvenVerdict, offered: Offered): Step<InitiatingState> {
@@ -85,7 +100,8 @@ export function onSasl(state: Authenticating, scanned: ScannedElement): Step<Ini
       }
     case 'failure': {
       const { condition, text } = readFailure(scanned.element())
-      return showKey(state, offered, refusedBy(text === '' ? condition : `${condition}: ${text}`)) // SA-13
+      const refusal = refusedBy(text === '' ? condition : `${condition}: ${text}`)
+      return showKey(state, offered, refusal, refusal) // SA-13
     }
     default:
       return fail(
@@ -106,6 +122,6 @@ function finishSasl(
   return establish(state, proveByExternal(peer), { bidi, limits: features.limits })
 }
 
-function refusedBy(why: string): Failure {
+function refusedBy(why: string): Unauthenticated {
   return { by: 'peer', kind: 'unauthenticated', detail: `the peer refused SASL EXTERNAL: ${why}` }
 }

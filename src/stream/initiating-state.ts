@@ -7,20 +7,24 @@ import { openFrame } from './header.ts'
 import type { PeerLimits, StanzasTo, StartTls, Step, StreamOutput, TransportPolicy } from './machine.ts'
 import { after, disarm } from './outputs.ts'
 import type { Takes } from './pair-stanza.ts'
-import type { PeerProof, ProvenVerdict } from './proof.ts'
+import type { Callee, PeerProof, ProvenVerdict } from './proof.ts'
 
 export interface InitiatingOptions {
   readonly policy: TransportPolicy
   readonly pair: DomainPair
   /**
-   * The peer's certificate proves `pair.remote` (CT-10). null: not yet, as TLS is still to be agreed on; or never, where
-   * the address is one that the operator has configured.
+   * Its certificate proves `pair.remote` (CT-10). Only where the wire begins without TLS may it be something else:
+   * 'by-starttls' where that is required, else 'configured-address'.
    */
-  readonly peer: ProvenVerdict | null
+  readonly peer: Callee
   /** absent: never */
   readonly starttls?: StartTls
+  /** we present a certificate, so that SASL EXTERNAL can be asked for (SA-16); absent: true */
+  readonly certificate?: boolean
   /** show a key where SASL EXTERNAL is not agreed on; absent: never */
   readonly dialback?: DialbackSecret
+  /** which comes first where the peer offers both (SA-14); absent: 'external' */
+  readonly first?: 'external' | 'dialback'
   /** ask for stanzas both ways where the peer offers it (XEP-0288) */
   readonly bidi?: boolean
   /** absent: 'pair' */
@@ -47,8 +51,7 @@ export interface Common {
   readonly options: InitiatingOptions
   /** dialback answers that we did not ask for */
   readonly unsolicited: number
-  /** proven by its certificate */
-  readonly peer: ProvenVerdict | null
+  readonly peer: Callee
   /** TLS protects the stream */
   readonly secure: boolean
 }
@@ -99,6 +102,8 @@ export interface Authenticating extends Common {
 export interface ShowingKey extends Common {
   readonly type: 'showing-key'
   readonly offered: Offered
+  /** the peer has refused SASL EXTERNAL on this stream */
+  readonly refusal: Unauthenticated | null
 }
 
 export interface Established extends Common {
@@ -106,6 +111,8 @@ export interface Established extends Common {
   /** null: stanzas go one way only */
   readonly takes: Takes | null
 }
+
+export type Unauthenticated = Extract<Failure, { kind: 'unauthenticated' }>
 
 /** What the peer's header and features have told. */
 export interface Offered {

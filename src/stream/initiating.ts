@@ -1,10 +1,10 @@
 import type { StreamHeader } from '../framing/index.ts'
 import type { ScannedElement } from '../xml/index.ts'
-import { type DomainPair, type Failure, isViolation, NS, parseDomain } from '../xmpp/index.ts'
+import { type DomainPair, type Failure, isViolation, NS, parseDomain, toRetry } from '../xmpp/index.ts'
 import { answerClose, answerError, drop, gone, lost, stepClosing } from './closing.ts'
 import { kindOf } from './elements.ts'
 import { violated } from './errors.ts'
-import { CLOSED_EARLY, NO_AUTHENTICATION, NO_HEADER, NOT_AUTHENTICATED } from './failures.ts'
+import { CLOSED_EARLY, NO_HEADER, NOT_AUTHENTICATED, NOTHING_IN_COMMON } from './failures.ts'
 import { NO_LIMITS, readFeatures } from './features.ts'
 import { isUsable, versionFault } from './header.ts'
 import { onDialback, showKey } from './initiating-dialback.ts'
@@ -29,9 +29,9 @@ import { type Takes, takenStanza } from './pair-stanza.ts'
 export type { InitiatingOptions, InitiatingState } from './initiating-state.ts'
 
 export function startInitiating(options: InitiatingOptions): Step<InitiatingState> {
-  const { pair, peer, limits, policy } = options
-  if (peer !== null && peer.domain !== pair.remote)
-    throw new TypeError(`the certificate proves ${peer.domain}, not ${pair.remote}`)
+  const { peer, limits, policy } = options
+  const fault = calleeFault(options)
+  if (fault !== null) throw new TypeError(fault)
   return {
     state: {
       type: 'awaiting-open',
@@ -43,6 +43,14 @@ export function startInitiating(options: InitiatingOptions): Step<InitiatingStat
     },
     outputs: [writeOpen(options), arm('open', limits.openMs)],
   }
+}
+
+/** Nobody but a certificate proves a peer behind TLS, nor before STARTTLS where that is required (DB-42, SA-17). */
+function calleeFault({ pair, peer, policy, starttls }: InitiatingOptions): string | null {
+  if (typeof peer !== 'string')
+    return peer.domain === pair.remote ? null : `the certificate proves ${peer.domain}, not ${pair.remote}`
+  if (policy.secure) return `${peer} proves nobody behind TLS`
+  return (peer === 'by-starttls') === (starttls === 'required') ? null : `${peer} where TLS is ${starttls}`
 }
 
 /** Advance the initiating side by one input. Pure; never throws on what a peer sends. */
@@ -69,7 +77,7 @@ export function stepInitiating(state: InitiatingState, input: StreamInput): Step
     case 'end':
       return fail(state, input.failure)
     case 'transport-closed':
-      return leave(state, gone(lost(input.failure)))
+      return leave(state, gone(refusedAndClosed(state) ?? lost(input.failure)))
   }
 }
 
@@ -85,7 +93,7 @@ function onOpen(state: Live, header: StreamHeader): Step<InitiatingState> {
   // COMPAT(jabberd2): without a version no features follow, and dialback is all there is.
   if (isOldDialback(state, header) && isUsable(id)) {
     const offered = { id, dialback: true, bidi: false, limits: NO_LIMITS }
-    return after(outputs, showKey(next, offered, NO_AUTHENTICATION))
+    return after(outputs, showKey(next, offered, NOTHING_IN_COMMON))
   }
   return { state: next, outputs }
 }
@@ -111,7 +119,7 @@ function onElement(state: Live, scanned: ScannedElement): Step<InitiatingState> 
   if (state.type === 'awaiting-tls')
     return fail(state, violated('policy-violation', 'WS-64', 'an element between <proceed/> and TLS'))
   const kind = kindOf(scanned)
-  if (kind === 'error') return leave(state, answerError(scanned, state.options.limits.closeMs))
+  if (kind === 'error') return onError(state, scanned)
   switch (state.type) {
     case 'awaiting-open':
       return fail(state, violated('bad-format', 'WS-31', 'something else before the header'))
@@ -157,7 +165,23 @@ function closedBy(state: Live, seeOtherUri: string | undefined): Failure | null 
   if (state.type === 'established') return null
   if (seeOtherUri !== undefined)
     return { by: 'peer', kind: 'redirect', uri: seeOtherUri, detail: 'in place of a stream' } // WS-53
-  return CLOSED_EARLY
+  return refusedAndClosed(state) ?? CLOSED_EARLY
+}
+
+function onError(state: Live, scanned: ScannedElement): Step<InitiatingState> {
+  const step = answerError(scanned, state.options.limits.closeMs)
+  const refused = refusedAndClosed(state)
+  // What speaks for the domain (AM-34, SE-03) says more than the refusal.
+  if (refused === null || step.state.failure === null || toRetry(step.state.failure) !== 'next')
+    return leave(state, step)
+  return leave(state, { ...step, state: { ...step.state, failure: refused } })
+}
+
+/** SA-14: SASL EXTERNAL was refused, and the stream on which a key of ours waits for its answer is over. */
+function refusedAndClosed(state: Live): Failure | null {
+  if (state.type !== 'showing-key' || state.refusal === null) return null
+  const { refusal } = state
+  return { ...refusal, detail: `${refusal.detail}; then it ended the stream`, retryWith: 'dialback' }
 }
 
 function onTimeout(state: Live, timer: StreamTimer): Step<InitiatingState> {

@@ -16,6 +16,12 @@ declare const isProof: unique symbol
 /** A verdict that the peer's certificate proves its domain. */
 export type ProvenVerdict = Extract<IdentityVerdict, { ok: true }>
 
+/**
+ * What makes the peer of a stream that we open the right one: its certificate, judged before the stream; or, on wires that
+ * begin without TLS, the certificate that STARTTLS will bring, or an address that the operator has configured.
+ */
+export type Callee = ProvenVerdict | 'by-starttls' | 'configured-address'
+
 /** The peer's certificate proves its domain, and SASL EXTERNAL was agreed on. Not exported from the room. */
 export function proveByExternal({ domain, via, name, notAfterMs }: ProvenVerdict): PeerProof {
   const facts = { domain, method: 'sasl-external', evidence: `${via} ${name}`, notAfterMs } as const

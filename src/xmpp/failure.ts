@@ -27,7 +27,13 @@ export type PeerFailure =
       readonly detail: string
     }
   /** no authentication that both sides accept, or the peer refused ours */
-  | { readonly by: 'peer'; readonly kind: 'unauthenticated'; readonly detail: string }
+  | {
+      readonly by: 'peer'
+      readonly kind: 'unauthenticated'
+      readonly detail: string
+      /** it refused SASL EXTERNAL and ended that stream: a new one may begin with dialback, once (SA-14) */
+      readonly retryWith?: 'dialback'
+    }
   /** its certificate does not prove the domain; `reason` is identity/'s */
   | { readonly by: 'peer'; readonly kind: 'identity'; readonly reason: string; readonly detail: string }
   /** it sent us elsewhere and we do not go there */

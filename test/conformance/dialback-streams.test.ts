@@ -631,7 +631,7 @@ function fail(): never {
 
 function clear(wire: Wire) {
   const { policy } = inTheClear(wire)
-  return { policy, peer: wire.name === 'tcp' ? null : proven(MONTAGUE) }
+  return { policy, peer: wire.name === 'tcp' ? ('configured-address' as const) : proven(MONTAGUE) }
 }
 
 function receivingMontague(wire: Wire): Receiving {

@@ -87,7 +87,7 @@ describe('COMPAT(jabberd2): streams from before version 1.0', () => {
   it('[DB-15] its answer to our header has no version either: the key follows at once', () => {
     const { version: _, ...old } = FROM_MONTAGUE
     const open = wire.open({ ...old, 'xmlns:db': NS.dialback })
-    const side = initiating(wire, { policy, peer: null, dialback: SECRETS.capulet }).say(open)
+    const side = initiating(wire, { policy, peer: 'configured-address', dialback: SECRETS.capulet }).say(open)
     expect(side.elements.at(-1)?.children).toEqual([keyOf(CAPULET, MONTAGUE, ID_1)])
     expect(side.say(db('result', { ...TO_CAPULET, type: 'valid' })).isEstablished).toBe(true)
     const asking = verifying(wire).say(wire.open({ id: 'x' }))
@@ -97,14 +97,14 @@ describe('COMPAT(jabberd2): streams from before version 1.0', () => {
   it('[ST-12] but not over WebSocket or TLS, without the sign of dialback, or without an id', () => {
     const { version: _, ...old } = FROM_MONTAGUE
     const sign = { 'xmlns:db': NS.dialback }
-    const plain = { policy, peer: null, dialback: SECRETS.capulet }
+    const plain = { policy, peer: 'configured-address', dialback: SECRETS.capulet } as const
     const { id: __, ...nameless } = old
     for (const side of [
       initiating(WEBSOCKET, { dialback: SECRETS.capulet }).say(WEBSOCKET.open({ ...old, ...sign })),
       initiating(wire, { dialback: SECRETS.capulet }).say(wire.open({ ...old, ...sign })),
       initiating(wire, plain).say(wire.open(old)),
       initiating(wire, plain).say(wire.open({ ...nameless, ...sign })),
-      initiating(wire, { policy, peer: null }).say(wire.open({ ...old, ...sign })),
+      initiating(wire, { policy, peer: 'configured-address' }).say(wire.open({ ...old, ...sign })),
     ]) {
       expect(side.transcript).toEqual(['open'])
       side.say(DIALBACK_OFFERED)

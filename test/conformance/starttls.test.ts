@@ -45,7 +45,7 @@ const answer = wire.open(FROM_MONTAGUE)
 const clear = (more: Partial<Omit<ReceivingOptions, 'limits'>> = {}): Receiving =>
   receiving(wire, { policy, peerCertificate: false, starttls: 'required', ...more }).say(open)
 const dialled = (more: Partial<Omit<InitiatingOptions, 'limits'>> = {}): Initiating =>
-  initiating(wire, { policy, peer: null, starttls: 'required', ...more }).say(answer)
+  initiating(wire, { policy, peer: 'by-starttls', starttls: 'required', ...more }).say(answer)
 
 const offered = (side: Receiving) =>
   side.elements.at(-1)?.children.map(child => (typeof child === 'string' ? '' : child.name))
@@ -228,7 +228,12 @@ describe('who asks for TLS', () => {
     expect(refused.ended).toMatchObject({ by: 'peer', kind: 'unauthenticated' })
     // COMPAT(jabberd2): nor on a stream without features.
     const { version: _, ...old } = FROM_MONTAGUE
-    const legacy = initiating(wire, { policy, peer: null, starttls: 'required', dialback: SECRETS.capulet })
+    const legacy = initiating(wire, {
+      policy,
+      peer: 'by-starttls',
+      starttls: 'required',
+      dialback: SECRETS.capulet,
+    })
     legacy.say(wire.open({ ...old, 'xmlns:db': NS.dialback }))
     expect(legacy.transcript).not.toContain('result')
     expect(legacy.established).toBeNull()
@@ -248,7 +253,7 @@ describe('who asks for TLS', () => {
   })
 
   it('[SA-17] EXTERNAL in the clear is not taken up', () => {
-    const side = dialled({ starttls: 'offered', dialback: SECRETS.capulet })
+    const side = dialled({ starttls: 'offered', peer: 'configured-address', dialback: SECRETS.capulet })
     side.say(features(`<mechanisms xmlns='${NS.sasl}'><mechanism>EXTERNAL</mechanism></mechanisms>`))
     expect(side.transcript).not.toContain('auth')
     expect(side.ended).toMatchObject({ kind: 'unauthenticated' })

@@ -9,7 +9,7 @@ import {
   startInitiating,
   startReceiving,
 } from '../../src/session/index.ts'
-import type { ProvenVerdict } from '../../src/stream/index.ts'
+import type { Callee, ProvenVerdict } from '../../src/stream/index.ts'
 import {
   type MemoryTransport,
   type MemoryTransportOptions,
@@ -113,7 +113,7 @@ export interface Setting {
   readonly wire?: Partial<MemoryTransportOptions>
   /** of the initiating side, as the receiving one sees it */
   readonly tls?: TlsFacts | null
-  readonly verdict?: ProvenVerdict | null
+  readonly verdict?: Callee
   /** no TLS at all */
   readonly clear?: boolean
   readonly initiatingOptions?: Partial<InitiatingSessionOptions>
@@ -200,7 +200,7 @@ export function twoSessions(setting: Setting = {}): Streams {
     transport: transports.initiating,
     handler: handlers.initiating,
     pair: PAIR,
-    verdict: setting.verdict === undefined ? verdict() : setting.verdict,
+    verdict: setting.verdict ?? verdict(),
     ...setting.initiatingOptions,
   })
   const side = (session: Session, role: 'initiating' | 'receiving'): Side => ({
@@ -250,7 +250,7 @@ export function initiatingAgainst(setting: Setting = {}): Against {
     transport,
     handler,
     pair: PAIR,
-    verdict: setting.verdict === undefined ? verdict() : setting.verdict,
+    verdict: setting.verdict ?? verdict(),
     ...setting.initiatingOptions,
   })
   return { session, handler, seen, peer: transports.receiving, transport, clock, events }

@@ -348,7 +348,7 @@ export function shownReceiving(wire: Wire, overrides: Overrides<ReceivingOptions
 export function shownInitiating(wire: Wire, overrides: Overrides<InitiatingOptions> = {}): Initiating {
   return initiating(wire, {
     ...inTheClear(wire),
-    peer: wire.name === 'tcp' ? null : proven(MONTAGUE),
+    peer: wire.name === 'tcp' ? 'configured-address' : proven(MONTAGUE),
     dialback: SECRETS.capulet,
     ...overrides,
   }).say(wire.open(FROM_MONTAGUE), DIALBACK_OFFERED)

@@ -204,7 +204,7 @@ describe('two sessions in the clear', () => {
     const { initiating, receiving, clock } = twoSessions({
       clear: true,
       wire: overTcp(),
-      verdict: null,
+      verdict: 'configured-address',
       initiatingOptions: { dialback: secret },
       receivingOptions: { dialback: { secret, verify: asked.verify } },
     })

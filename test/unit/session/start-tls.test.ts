@@ -112,7 +112,7 @@ function initiate(
     transport,
     handler,
     pair: PAIR,
-    verdict: null,
+    verdict: 'by-starttls',
     starttls: {
       required: true,
       servername: 'montague.example',

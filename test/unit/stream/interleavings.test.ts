@@ -208,7 +208,7 @@ describe.each(WIRES)('any order of things over $name', wire => {
         ? [
             { ...clear(wire), dialback: SECRETS.capulet, bidi: true },
             { ...clear(wire), dialback: SECRETS.capulet, starttls: 'offered', bidi: true } as const,
-            { ...clear(wire), starttls: 'required' } as const,
+            { ...clear(wire), peer: 'by-starttls', starttls: 'required' } as const,
           ]
         : []),
     ],
@@ -307,5 +307,5 @@ describe.each(WIRES)('any order of things over $name', wire => {
 })
 
 function clear(wire: Wire) {
-  return { policy: inTheClear(wire).policy, peer: null } as const
+  return { policy: inTheClear(wire).policy, peer: 'configured-address' } as const
 }
