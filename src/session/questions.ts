@@ -1,4 +1,4 @@
-import type { StreamInput, Verification } from '../stream/index.ts'
+import type { DialbackOutcome, StreamInput, Verification } from '../stream/index.ts'
 import type { Domain, DomainPair } from '../xmpp/index.ts'
 import type { DriverOptions } from './driver-options.ts'
 import type { StreamEvents } from './events.ts'
@@ -48,7 +48,23 @@ export class Questions {
     })
   }
 
-  verify(verification: Verification): void {
+  verify({ certified, ...verification }: Verification & { readonly certified: boolean }): void {
+    const outcome = certified ? this.#certified(verification.pair.remote) : null
+    if (outcome !== null) this.#feed({ ...verification, outcome, type: 'verification' })
+    else this.#ask(verification)
+  }
+
+  /** DB-22: what proved the stream's first domain may be for this one as well. */
+  #certified(claimed: Domain): DialbackOutcome | null {
+    const { judge, session } = this.#options
+    const verdict = judge?.(session.transport.facts.tls, claimed)
+    if (verdict?.ok !== true) return null
+    this.#events.judged(verdict)
+    const { via, name, notAfterMs } = verdict
+    return { type: 'valid', evidence: `${via} ${name}`, notAfterMs }
+  }
+
+  #ask(verification: Verification): void {
     if (this.#verifications === null) throw new TypeError('a key is to be verified where none is taken')
     this.#verifications.ask(verification)
   }

@@ -33,7 +33,12 @@ export function dialbackKey(
 
 /** What the originating domain's own server said of a key, or why it could not be asked (DB-27). */
 export type DialbackOutcome =
-  | { readonly type: 'valid'; readonly evidence: string }
+  | {
+      readonly type: 'valid'
+      readonly evidence: string
+      /** where the evidence ends, ms since the epoch; absent: it does not */
+      readonly notAfterMs?: number
+    }
   | { readonly type: 'invalid' }
   | { readonly type: 'error'; readonly condition: StanzaCondition }
 
@@ -171,7 +176,9 @@ function dialback(
   attributes: Readonly<Record<string, string | undefined>>,
   children: readonly (Element | string)[],
 ): Element {
-  return { ...element(name, NS.dialback, attributes, ...children), prefix: 'db' }
+  const plain = element(name, NS.dialback, attributes, ...children)
+  // DB-13: the second declaration is that of <error/>, and what known peers write themselves.
+  return { ...plain, prefix: 'db', declarations: { '': NS.server } }
 }
 
 /** DB-12: in the content namespace. */

@@ -54,7 +54,11 @@ export type StreamOutput =
   /** TLS from here on, before anything else is read or written; the machine waits for `secured` */
   | { readonly type: 'start-tls'; readonly pair: DomainPair }
   /** receiving: ask the server of `pair.remote` whether the key is its own; the stream goes on meanwhile (DB-19) */
-  | ({ readonly type: 'need-verification' } & Verification)
+  | ({
+      readonly type: 'need-verification'
+      /** the peer's certificate has proven a domain here: where it proves `pair.remote` too, nobody need be asked (DB-22) */
+      readonly certified: boolean
+    } & Verification)
   /** verifying: what that server said; its stream ends then */
   | { readonly type: 'verified'; readonly outcome: DialbackOutcome }
   /** the next thing in each direction is a header */

@@ -29,8 +29,8 @@ export function proveByExternal({ domain, via, name, notAfterMs }: ProvenVerdict
 }
 
 /** The domain's own server says that the peer speaks for it, or an address that is configured. Not exported from the room. */
-export function proveByDialback(domain: Domain, evidence: string): PeerProof {
-  return Object.freeze({ domain, method: 'dialback', evidence, notAfterMs: Infinity } as const) as PeerProof
+export function proveByDialback(domain: Domain, evidence: string, notAfterMs = Infinity): PeerProof {
+  return Object.freeze({ domain, method: 'dialback', evidence, notAfterMs } as const) as PeerProof
 }
 
 /** We have proven ourselves by dialback to a peer whose certificate proves it. Not exported from the room. */

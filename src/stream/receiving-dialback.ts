@@ -73,7 +73,7 @@ function onResult(state: Negotiating | Established, request: DialbackRequest): S
   if (state.verifying.some(other => isSamePair(other.pair, pair))) return { state, outputs: NOTHING }
   const verification = { pair, from, to, id: currentId(state), key }
   const verifying = [...state.verifying, verification]
-  const ask: StreamOutput = { type: 'need-verification', ...verification }
+  const ask: StreamOutput = { type: 'need-verification', certified: isCertified(state), ...verification }
   if (state.type === 'established' || state.shown) return { state: { ...state, verifying }, outputs: [ask] }
   return {
     state: { ...state, shown: true, verifying },
@@ -114,7 +114,7 @@ export function onVerification(
     writeElement(answerElement({ ...asked, name: 'result' }, answer))
   switch (outcome.type) {
     case 'valid':
-      return authorise({ ...state, verifying }, asked.pair, outcome.evidence, write({ type: 'valid' }))
+      return authorise({ ...state, verifying }, asked.pair, outcome, write({ type: 'valid' }))
     case 'invalid':
       // DB-26: whoever shows a wrong key has no place here, unless others on its stream have shown right ones.
       if (state.type === 'established' || verifying.length > 0)
@@ -131,19 +131,25 @@ const FORBIDDEN = { type: 'error', condition: 'forbidden' } as const
 function authorise(
   state: Negotiating | Established,
   pair: DomainPair,
-  evidence: string,
+  { evidence, notAfterMs }: Extract<DialbackOutcome, { type: 'valid' }>,
   valid: StreamOutput,
 ): Step<ReceivingState> {
-  const proof = proveByDialback(pair.remote, evidence)
+  const { verifying } = state
+  const certified = isCertified(state)
+  const proof = proveByDialback(pair.remote, evidence, notAfterMs)
   if (state.type === 'established')
     return {
-      state: established(common(state), [...state.takes.pairs, pair], state.verifying),
+      state: established(common(state), [...state.takes.pairs, pair], { verifying, certified }),
       outputs: [valid, { type: 'authorised', pair, proof }],
     }
   return {
-    state: established(common(state), [pair], state.verifying),
+    state: established(common(state), [pair], { verifying, certified }),
     outputs: [disarm('negotiation'), valid, agreed(state, pair, proof)],
   }
+}
+
+function isCertified(state: Negotiating | Established): boolean {
+  return state.type === 'established' ? state.certified : state.peer !== null
 }
 
 function isProven(state: Negotiating | Established, pair: DomainPair): boolean {

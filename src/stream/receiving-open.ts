@@ -95,7 +95,10 @@ function onSecondOpen(state: Restarting, header: StreamHeader): Step<ReceivingSt
     return leave(state, after(opened, close(refusal, { afterMs: options.limits.closeMs })))
   const proof = proveByExternal(peer)
   return {
-    state: established({ ...common(state), headers: state.headers + 1 }, [pair], []),
+    state: established({ ...common(state), headers: state.headers + 1 }, [pair], {
+      verifying: [],
+      certified: true,
+    }),
     outputs: [
       disarm('open'),
       ...opened,

@@ -123,6 +123,8 @@ export interface Established extends Common {
   readonly type: 'established'
   readonly takes: Takes
   readonly verifying: readonly Verification[]
+  /** its certificate has proven the domain of its header */
+  readonly certified: boolean
 }
 
 export type Live = Exclude<ReceivingState, Closing | Ended>
@@ -149,10 +151,10 @@ export function negotiating(state: Common, pair: DomainPair | null, peer: Proven
 export function established(
   state: Common,
   pairs: readonly DomainPair[],
-  verifying: readonly Verification[],
+  { verifying, certified }: Pick<Established, 'verifying' | 'certified'>,
 ): Established {
   const { stanzasTo = 'pair' } = state.options
-  return { ...state, type: 'established', takes: { pairs, to: stanzasTo }, verifying }
+  return { ...state, type: 'established', takes: { pairs, to: stanzasTo }, verifying, certified }
 }
 
 /** What is said of a stream that stands now. BI-04: what was asked for before authentication holds. */

@@ -53,6 +53,19 @@ C1> <db:result xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='cap
 S1> <db:result xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='montague.example' to='capulet.example' type='valid'/>
 `)
 
+/** EX-50: EXTERNAL, and stanzas both ways */
+export const BIDI = exchange(`
+S1> <stream:features xmlns:stream='http://etherx.jabber.org/streams'><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>EXTERNAL</mechanism></mechanisms><dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback><bidi xmlns='urn:xmpp:features:bidi'/><limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>262144</max-bytes><idle-seconds>900</idle-seconds></limits></stream:features>
+C1> <bidi xmlns='urn:xmpp:bidi'><limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>262144</max-bytes><idle-seconds>900</idle-seconds></limits></bidi>
+C1> <auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>Y2FwdWxldC5leGFtcGxl</auth>
+S1> <success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>
+C1> <open xmlns='urn:ietf:params:xml:ns:xmpp-framing-server' xmlns:db='jabber:server:dialback' from='capulet.example' to='montague.example' version='1.0' xml:lang='en'/>
+S1> <open xmlns='urn:ietf:params:xml:ns:xmpp-framing-server' xmlns:db='jabber:server:dialback' from='montague.example' to='capulet.example' id='b93e5d7a10c64f2f8e6d4b1a0c9f7e53' version='1.0' xml:lang='en'/>
+S1> <stream:features xmlns:stream='http://etherx.jabber.org/streams'><sm xmlns='urn:xmpp:sm:3'/><limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>262144</max-bytes><idle-seconds>900</idle-seconds></limits></stream:features>
+C1> <iq xmlns='jabber:server' from='juliet@capulet.example/balcony' to='montague.example' id='p9' type='get'><ping xmlns='urn:xmpp:ping'/></iq>
+S1> <iq xmlns='jabber:server' from='montague.example' to='juliet@capulet.example/balcony' id='p9' type='result'/>
+`)
+
 /** EX-20: dialback in both directions, and a second domain on one socket */
 export const DIALBACK = exchange(`
 -- socket 1: capulet wants to send to montague
