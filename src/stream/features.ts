@@ -137,8 +137,10 @@ function readMechanisms(mechanisms: Element): readonly string[] {
 /** LI-01: both optional; what is no number says nothing. */
 export function readLimits(limits: Element): PeerLimits {
   const read = (wanted: string) => {
-    const found = limits.children.find(child => typeof child !== 'string' && child.name === wanted)
-    const text = found === undefined || typeof found === 'string' ? '' : textOf(found).trim()
+    const found = limits.children
+      .filter(child => typeof child !== 'string')
+      .find(({ name, namespace }) => name === wanted && namespace === NS.limits)
+    const text = found === undefined ? '' : textOf(found).trim()
     return /^\d{1,15}$/.test(text) ? Number(text) : null
   }
   return { maxBytes: read('max-bytes'), idleSeconds: read('idle-seconds') }
