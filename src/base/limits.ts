@@ -108,6 +108,21 @@ export const LIMITS = {
   retryAfterMaxMs: limit('ms', 3_600_000, 'a longer Retry-After is not waited for'),
   redirects: limit('count', 5, 'see-other-uri of one dial'),
   outboundIdleMs: limit('ms', 900_000, 'an unused outgoing stream is closed in order'),
+  maxStreamAgeMs: limit(
+    'ms',
+    0,
+    'none; below the longest request of the platform: at 80 to 100 % of it the next stream is opened, then this one closed',
+  ),
+  handoverMs: limit(
+    'ms',
+    20_000,
+    'from one stream to the next: how long the old one may take to confirm; a third of queue_age, so that nothing is bounced',
+  ),
+  keepUpMs: limit(
+    'ms',
+    86_400_000,
+    'a peer that only our own streams reach is dialled for a day after the last',
+  ),
   advertisedIdleMs: limit('ms', 900_000, 'idle-seconds of XEP-0478: we ping before we close'),
   drainStaggerMs: limit('ms', 500, 'the ends of all streams are spread over this when we stop'),
   pingAnswerMs: limit('ms', 20_000, 'check: from the ping to its answer; the peer has to dial us first'),

@@ -3,7 +3,7 @@ import type { Domain, Stanza } from '../xmpp/index.ts'
 import type { Account } from './account.ts'
 import type { Delivery, Host } from './host.ts'
 import { InHand } from './in-hand.ts'
-import type { Returns } from './route.ts'
+import type { Returns } from './route-options.ts'
 
 export interface DeliveriesOptions {
   readonly hosts: ReadonlyMap<Domain, Host>

@@ -17,7 +17,7 @@ domain to the server's, which the host dials; policy.ts has what differs. The pa
  */
 export type { AccountSnapshot } from './account.ts'
 export type { CheckReport, Stage, StageName } from './check.ts'
-export type { Connect, ConnectHandler, OutboundSession } from './connect.ts'
+export type { Adopted, Connect, ConnectHandler, OutboundSession } from './connect.ts'
 export type { StartInitiating } from './dial.ts'
 export { FederationCore, type FederationDeps } from './federation.ts'
 export type { Delivery, Host, HostContext, StreamHost } from './host.ts'

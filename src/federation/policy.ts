@@ -64,7 +64,7 @@ function isAbsence(failure: Failure): boolean {
   return failure.kind === 'closed' || (failure.kind === 'reported' && failure.condition === 'system-shutdown')
 }
 
-/** Limits of a leg: those of any route, with retries of its own. */
+/** Limits of a leg: those of any route, with retries of its own; no platform is in between. */
 export function legLimits<L extends Pick<Limits, 'legRetryMinMs' | 'legRetryMaxMs'>>(limits: L) {
-  return { ...limits, retryMinMs: limits.legRetryMinMs, retryMaxMs: limits.legRetryMaxMs }
+  return { ...limits, retryMinMs: limits.legRetryMinMs, retryMaxMs: limits.legRetryMaxMs, maxStreamAgeMs: 0 }
 }

@@ -1,21 +1,13 @@
-import { type Clock, type Observer, type Random, spread } from '../base/index.ts'
+import { spread } from '../base/index.ts'
 import type { Domain, DomainPair, Failure } from '../xmpp/index.ts'
-import type { Account } from './account.ts'
-import type { Connect } from './connect.ts'
-import type { RoutePolicy } from './policy.ts'
-import type { QueueTotal } from './queue.ts'
-import { type Returns, Route, type RouteLimits, type RouteState } from './route.ts'
+import { AdoptedStream } from './adopted.ts'
+import type { Adopted, OutboundSession } from './connect.ts'
+import { Route, type RouteState } from './route.ts'
+import type { SharedRouteOptions } from './route-options.ts'
 
-export interface PoolOptions {
-  readonly connect: Connect
-  readonly policy: RoutePolicy
-  readonly returns: Returns
-  readonly account: Account
-  readonly total: QueueTotal
-  readonly observer: Observer
-  readonly limits: RouteLimits
-  readonly clock: Clock
-  readonly random: Random
+export interface PoolOptions extends SharedRouteOptions {
+  /** Whether peers can dial the local domain. */
+  readonly isReachable: (local: Domain) => boolean
 }
 
 /** All ways out, by pair. A route exists while it has something to do or to remember. */
@@ -37,6 +29,11 @@ export class Pool {
   /** The pair's route, made where there is none. */
   route(local: Domain, remote: Domain): Route {
     return this.find(local, remote) ?? this.#add({ local, remote })
+  }
+
+  /** A peer's stream takes stanzas: the routes of its pairs write to it rather than dial (BI-06). */
+  adopt(session: OutboundSession): Adopted {
+    return new AdoptedStream(session, (pair, share) => this.route(pair.local, pair.remote).adopt(share))
   }
 
   /** How many routes are in each state. */
@@ -93,6 +90,7 @@ export class Pool {
     const route = new Route({
       ...this.#options,
       pair,
+      keepUp: !this.#options.isReachable(pair.local),
       onForgettable: forgettable => this.#forget(forgettable),
     })
     if (this.#stopping) route.stopDialling()

@@ -1,52 +1,23 @@
-import type { Clock, Limits, Observer, Random, Timer } from '../base/index.ts'
+import type { Timer } from '../base/index.ts'
 import type { DomainPair, Failure, Stanza, StanzaError } from '../xmpp/index.ts'
-import type { Account } from './account.ts'
-import { Backlog, type BacklogLimits } from './backlog.ts'
-import { Backoff, type BackoffLimits } from './backoff.ts'
-import type { Connect, ConnectHandler } from './connect.ts'
+import { Backlog } from './backlog.ts'
+import { Backoff } from './backoff.ts'
+import type { OutboundSession, StreamHandler } from './connect.ts'
+import { type DialledHandler, Dialler } from './dialler.ts'
+import { Handover } from './handover.ts'
 import { Live } from './live.ts'
-import type { RoutePolicy } from './policy.ts'
-import { type QueueTotal, Room } from './queue.ts'
-import { inDoubt, queueFull, STOPPING, tooLarge, tooLate, undeliverable } from './reasons.ts'
-
-export type RouteLimits = BacklogLimits &
-  BackoffLimits &
-  Pick<
-    Limits,
-    'goodLifeMs' | 'negativeCacheMs' | 'outboundIdleMs' | 'retryMaxMs' | 'sendMaxBytes' | 'stanzaBytes'
-  >
-
-/** How the sender of a stanza that leaves this way learns what became of it. */
-export interface Returns {
-  /**
-   * Bounce it, or drop it where it must not be answered, and count that.
-   * @returns what whoever brought the stanza should wait for, because the way back has no room
-   */
-  bounce(stanza: Stanza, error: StanzaError): Promise<void> | undefined
-  /** Its outcome is counted; tell the sender all the same. */
-  tell(stanza: Stanza, error: StanzaError): void
-}
-
-export interface RouteOptions {
-  readonly pair: DomainPair
-  readonly connect: Connect
-  readonly policy: RoutePolicy
-  readonly returns: Returns
-  readonly account: Account
-  readonly total: QueueTotal
-  readonly observer: Observer
-  readonly limits: RouteLimits
-  readonly clock: Clock
-  readonly random: Random
-  /** nothing is queued, open or remembered any longer */
-  readonly onForgettable: (route: Route) => void
-}
+import { Notices } from './notices.ts'
+import { Room } from './queue.ts'
+import { STOPPING, tooLate } from './reasons.ts'
+import type { RouteOptions } from './route-options.ts'
+import { Streams } from './streams.ts'
+import { Watch } from './watch.ts'
 
 type State =
   /** no stream, nothing queued */
   | { readonly name: 'idle' }
-  | { readonly name: 'dialling'; readonly abort: AbortController }
-  /** the backlog is empty unless `live` is blocked, or on its end */
+  | { readonly name: 'dialling' }
+  /** the backlog is empty unless `live` is blocked, on its end, or handing over */
   | { readonly name: 'open'; readonly live: Live }
   /** we ended it; what comes meanwhile waits for the next one */
   | { readonly name: 'closing'; readonly live: Live }
@@ -57,36 +28,56 @@ type State =
 export type RouteState = State['name']
 
 /**
- * The way from one local domain to one remote domain: at most one stream, one dial, and the backlog of what neither has
- * taken yet. Order holds across streams: what waits goes before what comes. What was written is never written again, so
- * there are no duplicates, and no stanza can kill a second stream (DECISIONS 6).
+ * The way from one local domain to one remote domain: one stream that is written to, one dial, and the backlog of what
+ * neither has taken yet. Beside it stand streams that are still read or in reserve: the newest is written to (DECISIONS
+ * 22). Order holds across streams: what waits goes before what comes, and nothing goes by a new one before the old one's
+ * are confirmed. What was written is never written again, so there are no duplicates, and no stanza can kill a second
+ * stream (DECISIONS 6).
  */
 export class Route {
   readonly pair: DomainPair
   readonly #options: RouteOptions
+  readonly #notices: Notices
   readonly #backlog: Backlog
   readonly #room = new Room()
   readonly #drained = new Room()
   readonly #backoff: Backoff
-  /** who waits for the end of the stream */
+  readonly #dialler: Dialler
+  readonly #streams = new Streams()
+  /** who waits for the end of our streams */
   readonly #endListeners: (() => void)[] = []
   #state: State = IDLE
-  /** back-off, idle look or forgetting: whichever the state needs */
+  /** the stream of the open state, except while it hands over */
+  #out: Live | null = null
+  #handover: Handover | null = null
+  /** back-off, renewal or forgetting: whichever the state needs */
   #timer: Timer | null = null
+  /** BI-07: until then there is to be a stream, whether anything waits or not */
+  #keepUntilMs = 0
   /** no further dials */
   #stopping = false
+  /** no further stream */
+  #ending = false
 
   constructor(options: RouteOptions) {
-    const { pair, returns } = options
+    const { pair, connect, receive, returns, limits, random } = options
     this.pair = pair
     this.#options = options
-    this.#backoff = new Backoff(options.limits, options.random)
+    this.#notices = new Notices(options)
+    this.#backoff = new Backoff(limits, random)
     this.#backlog = new Backlog({
       ...options,
       lateError: () => this.#lateError(),
       bounce: (stanza, error) => void returns.bounce(stanza, error),
-      report: (error, count) => this.#report(error, count),
+      report: (error, count) => this.#notices.report(error, count),
       onRoom: () => this.#roomMade(),
+    })
+    this.#dialler = new Dialler({
+      pair,
+      connect,
+      receive,
+      onStands: session => this.#dialled(session),
+      onFailed: failure => this.#notDialled(failure),
     })
   }
 
@@ -96,8 +87,8 @@ export class Route {
 
   /** Its source should wait. */
   get crowded(): boolean {
-    const state = this.#state
-    return state.name === 'open' && state.live.isOpen ? state.live.blocked : this.#backlog.crowded
+    const out = this.#out
+    return out?.isOpen === true ? out.blocked : this.#backlog.crowded
   }
 
   /** Even a source that must not wait had better do so. */
@@ -112,8 +103,7 @@ export class Route {
 
   /** Accepted and without an outcome: waiting, or written and not confirmed. */
   held(): number {
-    const live = this.#live()
-    return this.#backlog.size + (live === null ? 0 : live.held)
+    return this.#backlog.size + this.#streams.held()
   }
 
   /**
@@ -121,13 +111,13 @@ export class Route {
    * @param isOwed it stands for one that has just left a queue: there is always room for that
    */
   offer(stanza: Stanza, isOwed = false): StanzaError | null {
-    const state = this.#state
+    const out = this.#out
     // Where the stream is on its end, as the peer closes it, what comes waits for the next one.
-    if (state.name === 'open' && !state.live.blocked && state.live.isOpen)
-      return this.#write(state.live, stanza)
-    if (this.#stopping && state.name !== 'open') return this.#undeliverable(STOPPING)
+    if (out !== null && !out.blocked && out.isOpen) return this.#write(out, stanza)
+    const state = this.#state
+    if (this.#stopping && state.name !== 'open') return this.#notices.undeliverable(STOPPING)
     if (state.name === 'waiting' && state.refusing && state.failure !== null)
-      return this.#undeliverable(state.failure)
+      return this.#notices.undeliverable(state.failure)
     const refusal = isOwed ? this.#put(stanza) : this.#push(stanza)
     if (refusal === null && state.name === 'idle') this.#dial()
     return refusal
@@ -153,55 +143,61 @@ export class Route {
     if (this.#state.name === 'waiting') this.#next()
   }
 
+  /** Write to a stream that the peer has opened and that takes stanzas; it is the peer's to end. */
+  adopt(session: OutboundSession): StreamHandler {
+    const live = new Live(session, this.#options.clock.monotonicMs(), this.#options.account, false)
+    this.#stands(live)
+    return this.#handlerOf(live, null)
+  }
+
   /** Count what has been confirmed meanwhile. */
   settle(): void {
-    this.#live()?.settle()
+    this.#streams.settle()
   }
 
   /** Bounce what waits, once each, with one condition. */
   bounceWaiting(failure: Failure): void {
-    this.#backlog.bounceAll(this.#undeliverable(failure))
+    this.#backlog.bounceAll(this.#notices.undeliverable(failure))
     this.#roomMade()
   }
 
   /** No more dials: what waits without a stream is bounced, a stream that stands serves on. */
   stopDialling(): void {
     this.#stopping = true
-    const state = this.#state
-    if (state.name === 'open' || state.name === 'stopped') return
-    if (state.name === 'dialling') state.abort.abort()
-    if (state.name !== 'closing') this.#move(STOPPED)
+    this.#dialler.stop()
+    const { name } = this.#state
+    if (name === 'open' || name === 'stopped') return
+    if (name !== 'closing') this.#move(STOPPED)
     this.bounceWaiting(STOPPING)
   }
 
-  /** End the stream, with the stream error of `failure`. Resolves when it has ended. */
+  /** End our streams, with the stream error of `failure`. Resolves when they have ended. */
   end(failure: Failure): Promise<void> {
     this.stopDialling()
-    const state = this.#state
-    if (state.name === 'stopped') return DONE
-    const ended = new Promise<void>(resolve => this.#endListeners.push(resolve))
-    if (state.name === 'open') {
-      this.#move({ name: 'closing', live: state.live })
+    this.#ending = true
+    this.#leave()
+    const ours = this.#streams.ours()
+    if (this.#state.name === 'open') {
+      this.#move(ours.length > 0 ? { name: 'closing', live: this.#state.live } : STOPPED)
       this.bounceWaiting(failure)
-      state.live.session.end(failure)
     }
+    if (ours.length === 0) return DONE
+    const ended = new Promise<void>(resolve => this.#endListeners.push(resolve))
+    for (const live of ours) live.end(failure)
     return ended
   }
 
   /** The budget is spent. */
   abort(): void {
-    this.#live()?.session.abort(STOPPING)
+    for (const live of this.#streams.ours()) live.session.abort(STOPPING)
   }
 
-  #live(): Live | null {
-    const state = this.#state
-    return state.name === 'open' || state.name === 'closing' ? state.live : null
-  }
+  // -- writing -------------------------------------------------------------------------------------------------------
 
   #write(live: Live, stanza: Stanza): StanzaError | null {
     const { maxBytes } = live.session.peerLimits
     if (maxBytes !== null && stanza.bytes.length > maxBytes)
-      return tooLarge(this.#subject, stanza.bytes.length, maxBytes) // LI-03
+      return this.#notices.tooLarge(stanza.bytes.length, maxBytes) // LI-03
     live.write(stanza)
     return null
   }
@@ -220,15 +216,15 @@ export class Route {
 
   /** The backlog and the buffers of a stream that is full keep to sendMaxBytes together: a slow reader costs no more. */
   #spareBytes(): number | null {
-    const state = this.#state
-    if (state.name !== 'open' || !state.live.isOpen) return null
+    const out = this.#out
+    if (out?.isOpen !== true) return null
     const { sendMaxBytes, sendHighWaterBytes } = this.#options.limits
-    return sendMaxBytes - sendHighWaterBytes - state.live.lastBytes
+    return sendMaxBytes - sendHighWaterBytes - out.lastBytes
   }
 
   #push(stanza: Stanza): StanzaError | null {
     const isReading = this.#state.name === 'open'
-    return this.#backlog.push(stanza, this.#spareBytes(), () => queueFull(this.#subject, isReading))
+    return this.#backlog.push(stanza, this.#spareBytes(), () => this.#notices.full(isReading))
   }
 
   #put(stanza: Stanza): null {
@@ -242,74 +238,199 @@ export class Route {
     if (!this.crowded) this.#room.open()
   }
 
-  #dial(): void {
-    const abort = new AbortController()
-    this.#move({ name: 'dialling', abort })
-    this.#options.connect(this.pair, this.#handler(abort), abort.signal)
+  // -- streams -------------------------------------------------------------------------------------------------------
+
+  #dialled(session: OutboundSession): DialledHandler {
+    const { clock, account, keepUp } = this.#options
+    const live = new Live(session, clock.monotonicMs(), account, true)
+    if (keepUp && session.bidi) this.#keepUntilMs = Number.POSITIVE_INFINITY
+    const watch = new Watch({
+      ...this.#options,
+      live,
+      onQuiet: () => this.#quiet(live),
+      onAged: () => this.#aged(live),
+    })
+    this.#stands(live)
+    return this.#handlerOf(live, watch)
   }
 
-  /** One dial and the stream that may come of it. */
-  #handler(abort: AbortController): ConnectHandler {
-    let live: Live | null = null
-    const isCurrent = () => this.#state.name === 'dialling' && this.#state.abort === abort
+  #handlerOf(live: Live, watch: Watch | null): DialledHandler {
     return {
-      onConnected: session => {
-        const { clock, account } = this.#options
-        live = new Live(session, clock.monotonicMs(), account)
-        if (isCurrent()) this.#open(live)
-        else session.end(STOPPING)
-      },
-      onFailed: failure => {
-        if (isCurrent()) this.#failed(failure)
+      onStanza: stanza => {
+        live.used = true
+        return this.#options.receive(stanza)
       },
       onDrain: () => {
-        if (this.#state.name === 'open' && this.#state.live === live) this.#pump(live)
+        live.blocked = false
+        if (live === this.#out) this.#pump(live)
       },
       onEnded: (failure, unconfirmed, count) => {
-        if (live !== null && live === this.#live()) this.#ended(live, failure, unconfirmed, count)
+        watch?.stop()
+        this.#ended(live, failure, unconfirmed, count)
       },
     }
+  }
+
+  #stands(live: Live): void {
+    this.#streams.add(live)
+    this.#options.policy.isUp(this.pair.remote)
+    const state = this.#state
+    if (state.name === 'open') this.#succeeds(state.live, live)
+    // Beside a stream that we are ending it comes next.
+    else if (state.name !== 'closing' && state.name !== 'stopped') this.#open(live)
   }
 
   #open(live: Live): void {
     this.#move({ name: 'open', live })
-    this.#options.policy.isUp(this.pair.remote)
+    this.#out = live
     this.#pump(live)
-    this.#watchIdle(live)
+    if (live.aged) this.#renew()
   }
 
-  #failed(failure: Failure): void {
-    const after = this.#wait(failure)
-    if (after !== 'hold') this.bounceWaiting(failure)
+  /** The newest is the one that we write to (DECISIONS 22), unless it was dialled for nothing. */
+  #succeeds(from: Live, to: Live): void {
+    if (to.isOurs && !to.session.bidi && !from.aged && from.isOpen) {
+      to.end(null)
+      return
+    }
+    const { limits, clock } = this.#options
+    const before = this.#leave()
+    if (before?.isOurs && !before.session.bidi) before.end(null)
+    const onOver = (isDone: boolean) => (isDone ? this.#handedOver(from, to) : this.#handedBack(from, to))
+    this.#handover = new Handover({ from, to, limits, clock, onOver })
+    this.#handover.start()
+  }
+
+  #handedOver(from: Live, to: Live): void {
+    this.#handover = null
+    if (from.aged) this.#backoff.reset()
+    // The peer may write to one that is bidi as long as that is the newest that it knows of.
+    if (from.isOurs && (from.aged || !from.session.bidi)) from.end(null)
+    this.#open(to)
+  }
+
+  /** It did not become of it: the old one goes on. */
+  #handedBack(from: Live, to: Live): void {
+    this.#leave()
+    if (to.isOurs) to.end(null)
+    this.#out = from
+    this.#pump(from)
+    if (from.aged) this.#renewLater(null)
+  }
+
+  /** Nothing is written for now. @returns the stream that was to be written to next */
+  #leave(): Live | null {
+    const handover = this.#handover
+    handover?.cancel()
+    this.#handover = null
+    this.#out = null
+    return handover?.to ?? null
+  }
+
+  /** ST-22: generous, in order, and never while something is under way. */
+  #quiet(live: Live): void {
+    if (this.#keepUntilMs > 0 && live.session.bidi) return
+    if (this.#isCurrent(live)) {
+      if (this.#handover !== null || this.#backlog.size > 0) return
+      this.#leave()
+      this.#move({ name: 'closing', live })
+    } else if (live === this.#handover?.to) return
+    live.end(null)
+  }
+
+  /** SECURITY 6.2: a stream ends before a platform cuts it; the next one stands before. */
+  #aged(live: Live): void {
+    if (this.#isCurrent(live)) this.#renew()
+    else if (live !== this.#handover?.to) live.end(null)
+  }
+
+  #renew(): void {
+    if (!this.#stopping) this.#dialler.start()
+  }
+
+  #renewLater(failure: Failure | null): void {
+    this.#timer?.cancel()
+    this.#timer = this.#options.clock.setTimer(this.#backoff.next(failure), () => this.#renew())
+  }
+
+  #isCurrent(live: Live): boolean {
+    const state = this.#state
+    return (state.name === 'open' || state.name === 'closing') && state.live === live
   }
 
   #ended(live: Live, failure: Failure | null, unconfirmed: readonly Stanza[], count: number): void {
-    const { returns, limits, clock } = this.#options
-    const isOurDoing = this.#state.name === 'closing'
     live.close(count)
-    if (this.#stopping) {
-      this.#move(STOPPED)
-      this.bounceWaiting(STOPPING)
-    } else {
-      const hasLasted = clock.monotonicMs() - live.sinceMs >= limits.goodLifeMs
-      if (hasLasted) this.#backoff.reset()
-      if (hasLasted || isOurDoing) this.#next()
-      else if (failure === null) this.#backOff(null)
-      else if (this.#wait(failure) === 'refuse') this.bounceWaiting(failure)
-    }
+    this.#streams.remove(live)
+    const handover = this.#handover
+    if (live === handover?.to) this.#handedBack(handover.from, live)
+    else if (this.#isCurrent(live)) this.#lost(live, failure)
     if (unconfirmed.length > 0) {
-      const error = inDoubt(this.#subject, failure)
-      this.#report(error, unconfirmed.length)
-      for (const stanza of unconfirmed) returns.tell(stanza, error)
+      const error = this.#notices.inDoubt(failure)
+      this.#notices.report(error, unconfirmed.length)
+      for (const stanza of unconfirmed) this.#options.returns.tell(stanza, error)
     }
     this.#roomMade()
-    for (const listener of this.#endListeners.splice(0)) listener()
+    if (this.#ending && this.#streams.ours().length === 0) {
+      this.#move(STOPPED)
+      for (const listener of this.#endListeners.splice(0)) listener()
+    }
+  }
+
+  // -- without a stream ----------------------------------------------------------------------------------------------
+
+  #lost(live: Live, failure: Failure | null): void {
+    const { limits, clock } = this.#options
+    const nowMs = clock.monotonicMs()
+    const hasLasted = nowMs - live.sinceMs >= limits.goodLifeMs
+    const isOurDoing = this.#state.name === 'closing'
+    if (this.#keepUntilMs > 0) this.#keepUntilMs = nowMs + limits.keepUpMs
+    if (hasLasted && live.isOurs) this.#backoff.reset()
+    this.#leave()
+    const next = this.#ending ? null : this.#streams.newest()
+    if (next !== null) this.#open(next)
+    else if (this.#stopping) {
+      this.#move(STOPPED)
+      this.bounceWaiting(STOPPING)
+    } else if (this.#dialler.busy) this.#move(DIALLING)
+    else if (isOurDoing) this.#next()
+    else if (!live.isOurs) this.#comeBack(failure)
+    else this.#again(failure, hasLasted)
+  }
+
+  /** A stream of ours is lost: once we dial at once, then we back off. */
+  #again(failure: Failure | null, hasLasted: boolean): void {
+    if (failure === null && hasLasted) this.#next()
+    else if ((hasLasted || failure?.by === 'network') && this.#backoff.retriesAtOnce()) this.#next()
+    else if (failure === null) this.#backOff(null)
+    else if (this.#wait(failure) === 'refuse') this.bounceWaiting(failure)
+  }
+
+  /** A peer whose stream was cut opens another one at once, and perhaps only it can: give it a moment. */
+  #comeBack(failure: Failure | null): void {
+    if (failure?.by === 'network') this.#pause(failure, this.#options.limits.retryMinMs, false)
+    else this.#next()
   }
 
   /** Dial if there is reason to, else rest. */
   #next(): void {
-    if (this.#backlog.size > 0) this.#dial()
+    if (this.#backlog.size > 0 || this.#isKeptUp()) this.#dial()
     else this.#rest()
+  }
+
+  #isKeptUp(): boolean {
+    return this.#options.clock.monotonicMs() < this.#keepUntilMs
+  }
+
+  #dial(): void {
+    this.#move(DIALLING)
+    this.#dialler.start()
+  }
+
+  #notDialled(failure: Failure): void {
+    const state = this.#state
+    if (state.name === 'dialling') {
+      if (this.#wait(failure) !== 'hold') this.bounceWaiting(failure)
+    } else if (state.name === 'open' && state.live.aged) this.#renewLater(failure)
   }
 
   /** Do for a while what the policy says after such a failure, which is returned. */
@@ -318,7 +439,7 @@ export class Route {
     const after = policy.afterFailure(this.pair.remote, failure)
     if (after !== 'refuse') this.#backOff(failure)
     // Discovery remembers for itself that there is nothing, and answers at once.
-    else if (failure.kind === 'no-endpoint') this.#rest()
+    else if (failure.kind === 'no-endpoint' && !this.#isKeptUp()) this.#rest()
     else this.#pause(failure, limits.negativeCacheMs, true)
     return after
   }
@@ -336,7 +457,7 @@ export class Route {
   #rest(): void {
     const { clock, limits, onForgettable } = this.#options
     this.#move(IDLE)
-    const delayMs = this.#backoff.failures === 0 ? 0 : limits.retryMaxMs
+    const delayMs = this.#backoff.isFresh ? 0 : limits.retryMaxMs
     this.#timer = clock.setTimer(delayMs, () => onForgettable(this))
   }
 
@@ -346,44 +467,16 @@ export class Route {
     this.#state = state
   }
 
-  /** ST-22: generous, in order, and never while something is under way. */
-  #watchIdle(live: Live): void {
-    const { clock, limits } = this.#options
-    this.#timer = clock.setTimer(limits.outboundIdleMs, () => {
-      this.settle()
-      const isQuiet = !live.used && this.held() === 0
-      live.used = false
-      if (isQuiet) {
-        this.#move({ name: 'closing', live })
-        live.session.end(null)
-      } else this.#watchIdle(live)
-    })
-  }
-
   /** Why a stanza has waited too long. */
   #lateError(): StanzaError {
     const state = this.#state
-    if (state.name === 'open') return queueFull(this.#subject, true)
+    if (state.name === 'open') return this.#notices.full(true)
     const failure = state.name === 'waiting' ? state.failure : null
-    return this.#undeliverable(failure ?? tooLate(this.#options.limits.queueAgeMs))
-  }
-
-  get #subject(): string {
-    return this.#options.policy.subject(this.pair.remote)
-  }
-
-  #undeliverable(failure: Failure): StanzaError {
-    // What we do ourselves is no news of anybody's server.
-    return undeliverable(failure.by === 'us' ? this.pair.remote : this.#subject, failure)
-  }
-
-  #report(error: StanzaError, count: number): void {
-    const { local, remote } = this.pair
-    const { condition, text = '' } = error
-    this.#options.observer.publish({ type: 'stanza:bounced', local, remote, condition, count, detail: text })
+    return this.#notices.undeliverable(failure ?? tooLate(this.#options.limits.queueAgeMs))
   }
 }
 
 const IDLE: State = { name: 'idle' }
+const DIALLING: State = { name: 'dialling' }
 const STOPPED: State = { name: 'stopped' }
 const DONE = Promise.resolve()

@@ -16,12 +16,17 @@ import { LegPolicy, legLimits, TO_PEERS } from './policy.ts'
 import { Pool } from './pool.ts'
 import type { QueueTotal } from './queue.ts'
 import { notOnTheNetwork, STOPPING, tooLarge, undeliverable } from './reasons.ts'
-import { type Returns, Route, type RouteLimits } from './route.ts'
+import { Route } from './route.ts'
+import type { Returns, RouteLimits } from './route-options.ts'
 
 export interface RouterOptions {
   readonly hosts: ReadonlyMap<Domain, Host | StreamHost>
   /** to other domains */
   readonly connect: Connect
+  /** whether peers can dial the local domain; absent: they can dial all */
+  readonly isReachable?: (local: Domain) => boolean
+  /** answers to questions of our own, which come on any stream: no stanzas of the account, and hosts never see them */
+  readonly answers?: { takes(stanza: Stanza): boolean }
   readonly observer: Observer
   readonly limits: RouteLimits &
     Pick<Limits, 'bouncedStanzaBytes' | 'legRetryMinMs' | 'legRetryMaxMs' | 'legAbsentMs'>
@@ -55,10 +60,18 @@ export class Router implements Returns {
     const { hosts, streamHosts } = split(options.hosts)
     this.#streamHosts = streamHosts
     this.#legPolicy = new LegPolicy(limits, clock)
-    this.pool = new Pool({ ...shared, policy: TO_PEERS })
+    const isReachable = options.isReachable ?? (() => true)
+    this.pool = new Pool({
+      ...shared,
+      receive: stanza => this.receive(stanza),
+      policy: TO_PEERS,
+      isReachable,
+    })
     this.legs = new Pool({
       ...shared,
       connect: (...dial) => this.#connectLeg(...dial),
+      receive: stanza => this.send(stanza),
+      isReachable: () => true,
       policy: this.#legPolicy,
       limits: legLimits(limits),
     })
@@ -80,6 +93,7 @@ export class Router implements Returns {
 
   /** A stanza of a proven stream, to a local domain. A promise slows that stream. */
   receive(stanza: Stanza): Promise<void> | undefined {
+    if (this.#options.answers?.takes(stanza) === true) return undefined
     this.#account.accepted += 1
     if (!this.#streamHosts.has(stanza.to.domain)) return this.deliveries.deliver(stanza)
     const leg = this.#legFor(stanza)

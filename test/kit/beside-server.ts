@@ -64,6 +64,10 @@ export class Leg implements ConnectHandler {
     this.failure = failure
   }
 
+  onStanza(): undefined {
+    throw new Error('what a server says goes to its host')
+  }
+
   onDrain(): void {
     this.drains += 1
   }

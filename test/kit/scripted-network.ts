@@ -1,6 +1,6 @@
 import type { Random } from '../../src/base/index.ts'
-import type { Connect, ConnectHandler, OutboundSession } from '../../src/federation/connect.ts'
-import type { Returns } from '../../src/federation/route.ts'
+import type { Connect, OutboundSession, StreamHandler } from '../../src/federation/connect.ts'
+import type { Returns } from '../../src/federation/route-options.ts'
 import {
   type Domain,
   type DomainPair,
@@ -52,6 +52,7 @@ export function numbers(stanzas: readonly Stanza[]): number[] {
 
 export class ScriptedSession implements OutboundSession {
   readonly peerLimits: { maxBytes: number | null; idleSeconds: null }
+  readonly bidi: boolean
   readonly sent: Stanza[] = []
   /** how many more it takes before it says that it is full */
   room = Number.POSITIVE_INFINITY
@@ -59,13 +60,15 @@ export class ScriptedSession implements OutboundSession {
   abortedWith: Failure | undefined
   /** the peer has closed, and the connection has not ended yet */
   isClosing = false
-  readonly #handler: ConnectHandler
+  /** who is told; of a stream that a peer opens, set once it is adopted */
+  handler: StreamHandler | null
   #confirmed = 0
   #over = false
 
-  constructor(handler: ConnectHandler, maxBytes: number | null) {
-    this.#handler = handler
-    this.peerLimits = { maxBytes, idleSeconds: null }
+  constructor(handler: StreamHandler | null, { maxBytes, bidi }: ScriptedStream = {}) {
+    this.handler = handler
+    this.peerLimits = { maxBytes: maxBytes ?? null, idleSeconds: null }
+    this.bidi = bidi ?? false
   }
 
   get over(): boolean {
@@ -80,7 +83,8 @@ export class ScriptedSession implements OutboundSession {
   }
 
   end(failure: Failure | null): void {
-    this.endedWith = failure
+    if (this.endedWith === undefined) this.endedWith = failure
+    this.isClosing = true
   }
 
   abort(failure: Failure): void {
@@ -103,7 +107,7 @@ export class ScriptedSession implements OutboundSession {
 
   drain(room = Number.POSITIVE_INFINITY): void {
     this.room = room
-    this.#handler.onDrain()
+    this.handler?.onDrain()
   }
 
   /** All is confirmed, in order. */
@@ -119,15 +123,23 @@ export class ScriptedSession implements OutboundSession {
   #end(failure: Failure | null): void {
     this.#over = true
     const unconfirmed = this.sent.slice(this.#confirmed)
-    this.#handler.onEnded(failure, unconfirmed, unconfirmed.length)
+    this.handler?.onEnded(failure, unconfirmed, unconfirmed.length)
   }
+}
+
+/** What a stream is like that comes of a dial. */
+interface ScriptedStream {
+  readonly maxBytes?: number
+  readonly bidi?: boolean
 }
 
 export interface ScriptedDial {
   readonly pair: DomainPair
   readonly signal: AbortSignal
   readonly open: boolean
-  succeed(options?: { maxBytes?: number; room?: number }): ScriptedSession
+  succeed(options?: ScriptedStream & { room?: number }): ScriptedSession
+  /** the peer says it on the stream that has come of this dial */
+  say(stanza: Stanza): Promise<void> | undefined
   fail(failure: Failure): void
 }
 
@@ -145,14 +157,15 @@ export class ScriptedNetwork {
       get open() {
         return open
       },
-      succeed({ maxBytes, room } = {}) {
+      succeed({ room, ...stream } = {}) {
         open = false
-        const session = new ScriptedSession(handler, maxBytes ?? null)
+        const session = new ScriptedSession(handler, stream)
         if (room !== undefined) session.room = room
         sessions.push(session)
         handler.onConnected(session)
         return session
       },
+      say: stanza => handler.onStanza(stanza),
       fail(failure) {
         open = false
         handler.onFailed(failure)

@@ -28,9 +28,9 @@ describe('back-off', () => {
   it('begins anew after a success', () => {
     const backoff = new Backoff(defaultLimits, at(1))
     for (let failures = 0; failures < 5; failures++) backoff.next(null)
-    expect(backoff.failures).toBe(5)
+    expect(backoff.isFresh).toBe(false)
     backoff.reset()
-    expect(backoff.failures).toBe(0)
+    expect(backoff.isFresh).toBe(true)
     expect(backoff.next(null)).toBe(retryMinMs)
   })
 

@@ -194,6 +194,7 @@ function connect(signal = new AbortController().signal, clock: Clock = systemClo
         resolve({ connected, failure, ended })
       },
       onDrain() {},
+      onStanza: () => undefined,
       onEnded(failure) {
         expect(calls).toEqual(['connected'])
         calls.push('ended')

@@ -42,6 +42,8 @@ function route(limits: Partial<Limits> = {}, policy: RoutePolicy = TO_PEERS): Ro
   return new Route({
     pair: PAIR,
     connect: network.connect,
+    receive: () => undefined,
+    keepUp: false,
     policy,
     returns,
     account,

@@ -1,0 +1,38 @@
+import type { Live } from './live.ts'
+
+/** All streams of one route: the one that is written to, and those that are still read, confirmed, or in reserve. */
+export class Streams {
+  /** oldest first */
+  readonly #all: Live[] = []
+
+  add(live: Live): void {
+    this.#all.push(live)
+  }
+
+  remove(live: Live): void {
+    const at = this.#all.indexOf(live)
+    if (at >= 0) this.#all.splice(at, 1)
+  }
+
+  /** The newest that could be written to; null: none can. */
+  newest(): Live | null {
+    return this.#all.findLast(live => live.isOpen) ?? null
+  }
+
+  /** those that we have opened */
+  ours(): readonly Live[] {
+    return this.#all.filter(live => live.isOurs)
+  }
+
+  /** written to any of them and without an outcome */
+  held(): number {
+    let held = 0
+    for (const live of this.#all) held += live.held
+    return held
+  }
+
+  /** Count what has been confirmed meanwhile. */
+  settle(): void {
+    for (const live of this.#all) live.settle()
+  }
+}
