@@ -32,7 +32,7 @@ describe.each(worlds)('%s', (_, build) => {
   })
   let stage: Scene
   beforeAll(async () => {
-    stage = await scene({ roots: roots.map(({ pem }) => pem) })
+    stage = await scene({ roots: roots.map(({ pem }) => pem), dialback: 'off' })
   })
   afterAll(() => stage.close())
 

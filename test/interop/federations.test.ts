@@ -565,7 +565,7 @@ it.each<[string, Partial<TownOptions>, Partial<TownOptions>, string, string]>([
     'a peer that does not accept our certificate',
     { certificateNames: ['verona.example'] },
     {},
-    'features',
+    'authentication',
     'failed',
   ],
 ])('check stops where it fails: %s', async (_, capuletIs, montagueIs, stage, outcome) => {

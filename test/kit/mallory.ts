@@ -114,13 +114,15 @@ export async function scene(
     readonly limits?: Partial<Limits>
     /** PEM, trusted by Montague beside the authority of the two */
     readonly roots?: readonly string[]
+    /** of Montague; default: verified-tls */
+    readonly dialback?: 'off'
   } = {},
 ): Promise<Scene> {
-  const { roots = [] } = options
+  const { roots = [], dialback = 'verified-tls' } = options
   const ours = testAuthority()
   const verona = await twoFederations({
     authority: ours,
-    montague: { more: { trust: { ca: [ours.caPem, ...roots] } } },
+    montague: { more: { trust: { ca: [ours.caPem, ...roots] }, dialback } },
     limits: options.limits ?? {},
     // Nobody is there: what Montague owes to Mallory cannot be delivered, and leaves this machine in no case.
     connect: { [`${MALLORY}:443`]: '127.0.0.1:1' },
