@@ -89,9 +89,15 @@ function onAnswer(state: ShowingKey, answer: DialbackAnswer): Step<InitiatingSta
         offered,
       )
     case 'invalid':
-      return fail(state, unverified('it could not verify our dialback key'))
-    case 'error': // DB-25: the stream stays usable, but not for us
-      return fail(state, unverified(`it answered our dialback key with ${answer.condition}`))
+      return fail(state, { ...unverified('it says that our dialback key is wrong'), key: 'invalid' })
+    case 'error': {
+      // DB-25: the stream stays usable, but not for us.
+      const failure = unverified(`it answered our dialback key with ${answer.condition}`)
+      return fail(
+        state,
+        answer.condition === 'resource-constraint' ? { ...failure, retryWith: 'dialback' } : failure,
+      )
+    }
   }
 }
 
@@ -103,6 +109,6 @@ function onUnsolicited(state: Live): Step<InitiatingState> {
   return fail(state, { by: 'peer', kind: 'violation', ...UNSOLICITED })
 }
 
-function unverified(why: string): Failure {
+function unverified(why: string): Unauthenticated {
   return { by: 'peer', kind: 'unauthenticated', detail: why }
 }

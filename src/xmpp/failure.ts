@@ -31,8 +31,13 @@ export type PeerFailure =
       readonly by: 'peer'
       readonly kind: 'unauthenticated'
       readonly detail: string
-      /** it refused SASL EXTERNAL and ended that stream: a new one may begin with dialback, once (SA-14) */
+      /**
+       * one new stream that begins with dialback may do better: it refused SASL EXTERNAL and ended the stream (SA-14), or
+       * had no room for a key there (DB-28)
+       */
       readonly retryWith?: 'dialback'
+      /** our own domain's server is said not to know our dialback key, so the fault is on our side (SZ-21) */
+      readonly key?: 'invalid'
     }
   /** its certificate does not prove the domain; `reason` is identity/'s */
   | { readonly by: 'peer'; readonly kind: 'identity'; readonly reason: string; readonly detail: string }
@@ -115,8 +120,12 @@ export function toStanzaError(failure: Failure): { condition: StanzaCondition; t
                 : 'remote-server-timeout',
             text,
           }
+        case 'unauthenticated': // SZ-21
+          return {
+            condition: failure.key === 'invalid' ? 'internal-server-error' : 'remote-server-timeout',
+            text,
+          }
         case 'violation':
-        case 'unauthenticated':
         case 'identity':
         case 'redirect':
         case 'closed':

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { defaultLimits } from '../../src/base/index.ts'
-import { STANZA_CONDITIONS, type StanzaCondition } from '../../src/xmpp/index.ts'
+import { NS, STANZA_CONDITIONS, type StanzaCondition, toStanzaError } from '../../src/xmpp/index.ts'
 import {
   auth,
   CAPULET,
@@ -47,6 +47,13 @@ import {
 const KEY = keyOf(CAPULET, MONTAGUE, ID_1)
 const shows = (from: string, key = 'a key') => db('result', { from, to: 'montague.example' }, key)
 const from = (domain: string) => message(`from='nurse@${domain}' to='romeo@montague.example'`)
+
+const refuses = (condition: string) =>
+  db(
+    'result',
+    { ...TO_CAPULET, type: 'error' },
+    `<error type='wait'><${condition} xmlns='${NS.stanzaErrors}'/></error>`,
+  )
 
 /** type and condition of the dialback answers written */
 function answers(side: { readonly elements: Receiving['elements'] }): string[] {
@@ -324,6 +331,43 @@ describe.each(WIRES)('who shows its key, over $name', wire => {
       expect(side.established).toBeNull()
     },
   )
+
+  it('[DB-28] one new stream may do where the peer had no room for a key; no other error says so', () => {
+    const hopeful = (Object.keys(STANZA_CONDITIONS) as StanzaCondition[]).filter(condition => {
+      const { ended } = shownInitiating(wire).say(refuses(condition))
+      return ended?.kind === 'unauthenticated' && ended.retryWith === 'dialback'
+    })
+    expect(hopeful).toEqual(['resource-constraint'])
+  })
+
+  it('[SZ-21] a key that is wrong is our fault, and senders hear so; whatever else happens to a key is not', () => {
+    const conditionOf = ({ ended }: Initiating) => (ended ? toStanzaError(ended).condition : null)
+    const shown = () => shownInitiating(wire)
+    expect(conditionOf(shown().say(db('result', { ...TO_CAPULET, type: 'invalid' })))).toBe(
+      'internal-server-error',
+    )
+    for (const other of [
+      shown().say(refuses('remote-server-not-found')),
+      shown().say(refuses('internal-server-error')),
+      shown().say(wire.close).give({ type: 'transport-closed', failure: null }),
+      shown().give({ type: 'transport-closed', failure: null }),
+      shown().give({ type: 'timeout', timer: 'negotiation' }),
+    ])
+      expect(conditionOf(other)).toBe('remote-server-timeout')
+  })
+
+  it('[DB-21] it is for its own pair and no other, whatever the peer offers, and there is no second', () => {
+    const offers = features(
+      `<dialback xmlns='${NS.dialbackFeature}'><errors/></dialback><bidi xmlns='${NS.bidiFeature}'/>`,
+    )
+    const side = initiating(wire, { ...clear(wire), dialback: SECRETS.capulet, bidi: true })
+    side.say(wire.open(FROM_MONTAGUE), offers, db('result', { ...TO_CAPULET, type: 'valid' }))
+    side.say(offers, wire.close)
+    const keys = side.elements.filter(({ name }) => name === 'result')
+    expect(keys.map(({ attributes }) => attributes.map(({ value }) => value))).toEqual([
+      ['capulet.example', 'montague.example'],
+    ])
+  })
 
   it.each([
     ['invalid', db('result', { ...TO_CAPULET, type: 'invalid' })],
