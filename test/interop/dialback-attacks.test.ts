@@ -119,7 +119,7 @@ describe('[DB-40] what nobody has asked for', () => {
       await stream.isRead()
       expect(stream.error).toBeUndefined()
       for (const word of unsolicited.slice(2, 3)) stream.say(spelled(scene, word))
-      await stream.rest()
+      await stream.isRead()
       expect(stream.error).toBe('policy-violation')
       expect(await scene.believes()).toBe(false)
       stage.peer.vanish()

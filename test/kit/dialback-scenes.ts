@@ -1,5 +1,5 @@
 import { type AttackStage, ROOMS, TO, takesStanza } from './attack-stage.ts'
-import { dialback, type ScriptedStream } from './scripted-stream.ts'
+import { answerIn, conditionIn, dialback, type ScriptedStream } from './scripted-stream.ts'
 
 // What a peer may say of keys, on which stream, and while what is pending: a table of all, of which dialback needs two.
 
@@ -50,14 +50,8 @@ export function spelled({ about: { from, to, id } }: Scene, { element, type }: W
 /** A stream error's condition, a dialback answer's type or condition, an answer to a user's question; or nothing. */
 function short(texts: readonly string[]): string {
   const [text = 'nothing'] = texts
-  if (text.startsWith('<db:'))
-    return (
-      /<([a-z-]+) xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/.exec(text)?.[1] ??
-      /type='([a-z]+)'/.exec(text)?.[1] ??
-      text
-    )
-  if (text.startsWith('<stream:error'))
-    return `stream error ${/<([a-z-]+) xmlns='urn:ietf:params:xml:ns:xmpp-streams'/.exec(text)?.[1]}`
+  if (text.startsWith('<db:')) return answerIn(text)
+  if (text.startsWith('<stream:error')) return `stream error ${conditionIn(text)}`
   if (text.startsWith('<close')) return 'close'
   return text.startsWith('<iq') ? 'a stanza' : text
 }

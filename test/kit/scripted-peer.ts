@@ -4,7 +4,7 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { NS } from '../../src/xmpp/index.ts'
 import type { TestCertificate } from './authority.ts'
 import { JRD, jrd, link } from './host-meta.ts'
-import { attributeIn, ScriptedStream } from './scripted-stream.ts'
+import { attributeIn, dialback, ScriptedStream } from './scripted-stream.ts'
 
 /** What a gateway wants of a stream that it has opened, by its first word behind our features. */
 export type Errand =
@@ -49,8 +49,12 @@ export class ScriptedPeer {
   readonly port: number
   /** streams that were opened to it */
   readonly streams: ScriptedStream[] = []
+  /** every question about a key that has come */
+  readonly questions: string[] = []
   /** TCP connections so far */
   connections = 0
+  /** What is answered to a question about a key, at once; null: `takes` has it. */
+  judge: (question: string) => 'valid' | 'invalid' | null = () => null
   /** domains for which no header is answered: `opened` has the streams to them */
   readonly silent = new Set<string>()
   readonly #options: ScriptedPeerOptions
@@ -176,6 +180,12 @@ export class ScriptedPeer {
     if (word === '') return
     const [from, to] = [attributeIn(opening, 'from'), attributeIn(opening, 'to')]
     const errand = word.startsWith('<auth') ? 'authenticates' : word.includes(':verify') ? 'asks' : 'shows'
+    if (errand === 'asks') {
+      this.questions.push(word)
+      const type = this.judge(word)
+      if (type !== null) stream.say(answerTo(word, type))
+      if (type !== null) return
+    }
     this.#taken.push({ stream, id, from, to, word, errand, claimed: false })
     this.#look()
   }
@@ -197,6 +207,12 @@ export class ScriptedPeer {
   #look(): void {
     for (const look of this.#waiting) look()
   }
+}
+
+/** The answer to a question about a key. */
+export function answerTo(question: string, type: 'valid' | 'invalid'): string {
+  const [from, to, id] = ['to', 'from', 'id'].map(name => attributeIn(question, name))
+  return dialback('verify', { from: from ?? '', to: to ?? '', id: id ?? '', type })
 }
 
 const EXTERNAL = `<mechanisms xmlns='${NS.sasl}'><mechanism>EXTERNAL</mechanism></mechanisms>`

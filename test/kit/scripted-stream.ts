@@ -72,9 +72,7 @@ export class ScriptedStream {
   /** The condition of the stream error; undefined where there is none. */
   get error(): string | undefined {
     const error = this.texts.find(text => text.startsWith('<stream:error'))
-    return error === undefined
-      ? undefined
-      : (/<([a-z-]+) xmlns=["']urn:ietf:params:xml:ns:xmpp-streams["']/.exec(error)?.[1] ?? 'unreadable')
+    return error === undefined ? undefined : conditionIn(error)
   }
 
   /**
@@ -154,4 +152,14 @@ export function dialback(name: 'result' | 'verify', words: DialbackWords): strin
 
 export function keyIn(text: string): string {
   return /^<[^>]*>([^<]*)</.exec(text)?.[1] ?? ''
+}
+
+/** What a dialback answer says: its type, or the condition of an error. */
+export function answerIn(text: string): string {
+  return /<([a-z-]+) xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/.exec(text)?.[1] ?? attributeIn(text, 'type')
+}
+
+/** The condition of a stream error. */
+export function conditionIn(text: string): string {
+  return /<([a-z-]+) xmlns='urn:ietf:params:xml:ns:xmpp-streams'/.exec(text)?.[1] ?? 'unreadable'
 }
