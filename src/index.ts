@@ -135,7 +135,7 @@ export async function createFederation(options: FederationOptions): Promise<Fede
     const { transport } = arrival
     const dialback = core.dialback(transport.facts.remoteAddress)
     const keys = dialback === undefined ? {} : { dialback }
-    const shared = { transport, isLocal, trust, observer, clock, random, limits }
+    const shared = { transport, isLocal, trust, bidi: true, observer, clock, random, limits }
     const session = core.accept(
       handler => startReceiving({ ...shared, ...keys, handler }),
       () => arrival.authenticated(),

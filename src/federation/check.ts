@@ -2,6 +2,7 @@ import { type Event, Observer, type Random } from '../base/index.ts'
 import type { Candidate } from '../discovery/index.ts'
 import { type EstablishedSession, openStream } from '../session/index.ts'
 import { type Domain, type DomainPair, describe, element, type Failure, iq, NS } from '../xmpp/index.ts'
+import type { Answers } from './answers.ts'
 import { deadline } from './deadline.ts'
 import { type DialDeps, started } from './dial.ts'
 import type { Inbound } from './inbound.ts'
@@ -37,6 +38,7 @@ export interface CheckReport {
 
 export interface WalkDeps extends DialDeps {
   readonly inbound: Inbound
+  readonly answers: Answers
   readonly random: Random
   /** where peers reach `local`; null: nowhere */
   readonly urlOf: (local: Domain) => string | null
@@ -147,7 +149,7 @@ async function walkCandidate(
   })
   const stream = new WalkedStream()
   // One way only: how the answer comes back is part of the walk.
-  const means = { ...deps.meansOf(pair.local), bidi: false }
+  const means = { ...deps.meansOf(pair.local), bidi: false, first: 'external' } as const
   const failure = await openStream(started({ ...deps, observer }, pair, reached, means), signal, session => {
     stream.session = session
     return { onDrain: () => {}, onEnded: stream.onEnded }
@@ -206,7 +208,7 @@ async function ping(
   stream: WalkedStream,
   given: AbortSignal,
 ): Promise<readonly Stage[]> {
-  const { clock, limits, inbound, random } = deps
+  const { clock, limits, answers, random } = deps
   const { local, remote } = pair
   const id = Buffer.from(random.bytes(ID_BYTES)).toString('hex')
   const request = iq({ from: local, to: remote, type: 'get', id, payload: element('ping', NS.ping) })
@@ -225,7 +227,7 @@ async function ping(
   const way = watchWayBack(deps, pair)
   const attempt = deadline(limits.pingAnswerMs, given, clock)
   try {
-    const answering = inbound.answerTo(request, attempt.signal)
+    const answering = answers.answerTo(request, attempt.signal)
     stream.session?.send(request)
     const first = await Promise.race([answering, stream.ended.then(failure => ({ lost: failure }))])
     const isRead = (stream.session?.confirmedCount() ?? 0) > 0

@@ -1,6 +1,6 @@
 import type { Limits, Observer } from '../base/index.ts'
 import type { Candidate, Discovery } from '../discovery/index.ts'
-import { type EstablishedSession, openStream, type Session, type SessionHandler } from '../session/index.ts'
+import { openStream, type Session, type SessionHandler } from '../session/index.ts'
 import type { DialbackSecret } from '../stream/index.ts'
 import type { Transport } from '../transport/index.ts'
 import { type Domain, type DomainPair, describe, type Failure, failureId, toRetry } from '../xmpp/index.ts'
@@ -26,6 +26,8 @@ export type StartInitiating = (start: {
   readonly pair: DomainPair
   readonly verdict: ProvenVerdict
   readonly dialback?: DialbackSecret
+  readonly certificate?: boolean
+  readonly first?: 'external' | 'dialback'
   readonly bidi?: boolean
   readonly handler: SessionHandler
   readonly observer: Observer
@@ -117,23 +119,35 @@ async function follow(deps: DialDeps, dialling: Dialling, first: Candidate): Pro
 }
 
 async function tryOne(deps: DialDeps, dialling: Dialling, candidate: Candidate): Promise<Failure | null> {
-  const { pair, handler, signal } = dialling
+  const { pair } = dialling
   const { observer } = deps
   const about = { local: pair.local, remote: pair.remote, url: candidate.url }
-  observer.publish({ type: 'candidate:trying', ...about, source: candidate.source })
+  const once = async (first: 'external' | 'dialback') => {
+    observer.publish({ type: 'candidate:trying', ...about, source: candidate.source })
+    const failure = await openAt(deps, dialling, candidate, first)
+    if (failure !== null) {
+      const reason = failureId(failure)
+      observer.publish({ type: 'candidate:failed', ...about, reason, detail: describe(failure) })
+    }
+    return failure
+  }
+  const failure = await once('external')
+  // SA-14: it went away with our certificate's refusal, and may take our key.
+  return failure?.kind === 'unauthenticated' && failure.retryWith === 'dialback' ? once('dialback') : failure
+}
+
+async function openAt(
+  deps: DialDeps,
+  { pair, handler, signal }: Dialling,
+  candidate: Candidate,
+  first: 'external' | 'dialback',
+): Promise<Failure | null> {
   const reached = await reach(deps, { pair, candidate, signal })
-  const onStands = (session: EstablishedSession) => {
+  if (!reached.ok) return reached.failure
+  return openStream(started(deps, pair, reached, { ...deps.meansOf(pair.local), first }), signal, session => {
     handler.onConnected(session)
     return handler
-  }
-  const failure = reached.ok
-    ? await openStream(started(deps, pair, reached, deps.meansOf(pair.local)), signal, onStands)
-    : reached.failure
-  if (failure !== null) {
-    const reason = failureId(failure)
-    observer.publish({ type: 'candidate:failed', ...about, reason, detail: describe(failure) })
-  }
-  return failure
+  })
 }
 
 /** What starts the session on a transport whose peer has been proven. */
@@ -141,8 +155,9 @@ export function started(
   { startInitiating, observer }: Pick<DialDeps, 'startInitiating' | 'observer'>,
   pair: DomainPair,
   { transport, verdict }: { readonly transport: Transport; readonly verdict: ProvenVerdict },
-  { dialback, bidi }: Pick<Means, 'dialback' | 'bidi'>,
+  means: Means & { readonly first: 'external' | 'dialback' },
 ): (handler: SessionHandler) => Session {
-  const keys = dialback === null ? {} : { dialback }
-  return handler => startInitiating({ transport, pair, verdict, ...keys, bidi, handler, observer })
+  const { dialback, ...given } = means
+  const keys = dialback === null ? given : { ...given, dialback }
+  return handler => startInitiating({ transport, pair, verdict, ...keys, handler, observer })
 }

@@ -11,6 +11,7 @@ import {
 import { createTlsContext } from '../transport/index.ts'
 import { type Domain, parseDomain, type Stanza } from '../xmpp/index.ts'
 import type { AccountSnapshot } from './account.ts'
+import { Answers } from './answers.ts'
 import { type CheckReport, type Stage, type WalkDeps, walk } from './check.ts'
 import { closeInOrder } from './closing.ts'
 import { createConnect, type Means, type StartInitiating } from './dial.ts'
@@ -68,10 +69,21 @@ export class FederationCore {
     }
     this.#verifier = new Verifier(dialDeps)
     const connect = createConnect(dialDeps)
-    this.#router = new Router({ hosts, connect, observer, limits, clock, random, schedule: setImmediate })
+    const answers = new Answers()
+    this.#router = new Router({
+      hosts,
+      connect,
+      isReachable: local => this.#ownerOf(local).reachable,
+      answers,
+      observer,
+      limits,
+      clock,
+      random,
+      schedule: setImmediate,
+    })
     this.#inbound = new Inbound({ router: this.#router, discovery, limits, clock })
     const urlOf = (local: Domain) => this.#owners.get(local)?.url ?? null
-    this.#walkDeps = { ...dialDeps, inbound: this.#inbound, urlOf }
+    this.#walkDeps = { ...dialDeps, inbound: this.#inbound, answers, urlOf }
   }
 
   /** Start each host, once, with all its domains. Rejects with what a host throws, after stopping those that started. */

@@ -2,6 +2,7 @@ import { type Clock, type Limits, spread } from '../base/index.ts'
 import type { Discovery } from '../discovery/index.ts'
 import type { EstablishedSession, Session, SessionHandler } from '../session/index.ts'
 import type { Domain, DomainPair, Failure, Stanza } from '../xmpp/index.ts'
+import type { Adopted } from './connect.ts'
 import { STOPPING } from './reasons.ts'
 import type { Router } from './router.ts'
 
@@ -18,8 +19,6 @@ export class Inbound {
   readonly #streams = new Set<InboundStream>()
   /** local -> remote -> how many stand */
   readonly #established = new Map<Domain, Map<Domain, number>>()
-  /** stanzas that somebody here waits for: null while nobody does */
-  #awaited: Set<Awaited> | null = null
   #stopping = false
 
   constructor(options: InboundOptions) {
@@ -33,12 +32,11 @@ export class Inbound {
    */
   accept(start: (handler: SessionHandler) => Session, onAuthenticated: () => void): Session {
     const stream = new InboundStream(this.#options.router, {
-      onProven: pair => {
-        const failure = this.#admit(pair)
+      onProven: (pair, bidi) => {
+        const failure = this.#admit(pair, bidi)
         if (failure === null) onAuthenticated()
         return failure
       },
-      intercepts: stanza => this.#awaited !== null && this.#intercept(stanza),
       onEnded: ended => {
         this.#streams.delete(ended)
         for (const pair of ended.pairs) this.#leave(pair)
@@ -62,28 +60,6 @@ export class Inbound {
     return false
   }
 
-  /**
-   * Wait for the iq answer with this unguessable id; hosts never see it. Resolves with null once `signal` is aborted.
-   */
-  answerTo(request: Stanza, signal: AbortSignal): Promise<Stanza | null> {
-    return new Promise(resolve => {
-      const awaited: Awaited = {
-        request,
-        settle: answer => {
-          this.#awaited?.delete(awaited)
-          if (this.#awaited?.size === 0) this.#awaited = null
-          signal.removeEventListener('abort', onAbort)
-          resolve(answer)
-        },
-      }
-      const onAbort = () => awaited.settle(null)
-      signal.addEventListener('abort', onAbort)
-      this.#awaited ??= new Set()
-      this.#awaited.add(awaited)
-      if (signal.aborted) onAbort()
-    })
-  }
-
   /** WS-52: no more streams; system-shutdown on each that stands, staggered. Resolves when all have ended. */
   async end(staggerMs: number, deadlineMs: number): Promise<void> {
     this.#stopping = true
@@ -95,7 +71,7 @@ export class Inbound {
     force.cancel()
   }
 
-  #admit(pair: DomainPair): Failure | null {
+  #admit(pair: DomainPair, bidi: boolean): Failure | null {
     if (this.#stopping) return STOPPING
     const { limits, router, discovery } = this.#options
     const count = this.count(pair)
@@ -105,7 +81,8 @@ export class Inbound {
     if (ofLocal === undefined) this.#established.set(local, new Map([[remote, 1]]))
     else ofLocal.set(remote, count + 1)
     discovery.reconsider(remote)
-    router.pool.find(local, remote)?.peerIsUp()
+    // A stream that goes both ways is the way to it.
+    if (!bidi) router.pool.find(local, remote)?.peerIsUp()
     return null
   }
 
@@ -115,22 +92,6 @@ export class Inbound {
     if (left > 0) ofLocal?.set(pair.remote, left)
     else ofLocal?.delete(pair.remote)
   }
-
-  #intercept(stanza: Stanza): boolean {
-    if (stanza.kind !== 'iq' || (stanza.type !== 'result' && stanza.type !== 'error')) return false
-    for (const { request, settle } of this.#awaited ?? []) {
-      if (stanza.id !== request.id || stanza.from.domain !== request.to.domain) continue
-      if (stanza.to.domain !== request.from.domain) continue
-      settle(stanza)
-      return true
-    }
-    return false
-  }
-}
-
-interface Awaited {
-  readonly request: Stanza
-  readonly settle: (answer: Stanza | null) => void
 }
 
 /** DECISIONS 22: the new one goes, never an older one, in which something may be under way. */
@@ -144,8 +105,7 @@ const TOO_MANY: Failure = {
 
 interface Hooks {
   /** why it is not wanted; null: it is */
-  onProven(pair: DomainPair): Failure | null
-  intercepts(stanza: Stanza): boolean
+  onProven(pair: DomainPair, bidi: boolean): Failure | null
   onEnded(stream: InboundStream): void
 }
 
@@ -157,6 +117,8 @@ class InboundStream implements SessionHandler {
   readonly #router: Router
   readonly #hooks: Hooks
   readonly #endListeners: (() => void)[] = []
+  /** it goes both ways: how routes write to it */
+  #adopted: Adopted | null = null
   #ended = false
 
   constructor(router: Router, hooks: Hooks) {
@@ -164,26 +126,48 @@ class InboundStream implements SessionHandler {
     this.#hooks = hooks
   }
 
-  onEstablished({ pair }: EstablishedSession): Failure | null {
-    return this.onAuthorised(pair)
+  onEstablished(session: EstablishedSession): Failure | null {
+    const { pair, bidi } = session
+    const failure = this.#prove(pair, bidi)
+    if (failure === null && bidi) this.#adopt(session)
+    return failure
   }
 
   onAuthorised(pair: DomainPair): Failure | null {
-    const failure = this.#hooks.onProven(pair)
+    const failure = this.#prove(pair, this.#adopted !== null)
+    if (failure === null) this.#adopted?.take(pair)
+    return failure
+  }
+
+  onBidi(session: EstablishedSession): void {
+    this.#adopt(session)
+  }
+
+  onStanza(stanza: Stanza): Promise<void> | undefined {
+    return this.#router.receive(stanza)
+  }
+
+  onDrain(): void {
+    this.#adopted?.onDrain()
+  }
+
+  onEnded(failure: Failure | null, unconfirmed: readonly Stanza[], unconfirmedCount: number): void {
+    this.#ended = true
+    this.#adopted?.onEnded(failure, unconfirmed, unconfirmedCount)
+    this.#hooks.onEnded(this)
+    for (const listener of this.#endListeners.splice(0)) listener()
+  }
+
+  #prove(pair: DomainPair, bidi: boolean): Failure | null {
+    const failure = this.#hooks.onProven(pair, bidi)
     if (failure === null) this.pairs.push(pair)
     return failure
   }
 
-  onStanza(stanza: Stanza): Promise<void> | undefined {
-    return this.#hooks.intercepts(stanza) ? undefined : this.#router.receive(stanza)
-  }
-
-  onDrain(): void {}
-
-  onEnded(): void {
-    this.#ended = true
-    this.#hooks.onEnded(this)
-    for (const listener of this.#endListeners.splice(0)) listener()
+  /** BI-06 */
+  #adopt(session: EstablishedSession): void {
+    this.#adopted = this.#router.pool.adopt(session)
+    for (const pair of this.pairs) this.#adopted.take(pair)
   }
 
   end(failure: Failure): Promise<void> {

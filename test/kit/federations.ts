@@ -87,6 +87,8 @@ export interface TownOptions {
   /** what the certificate is for; default: name and also */
   readonly certificateNames?: readonly string[]
   readonly certificate?: TestCertificate
+  /** nobody can dial it: it has no url and listens nowhere */
+  readonly unreachable?: boolean
   readonly limits?: Partial<Limits>
   readonly more?: Partial<FederationOptions>
   readonly domain?: Partial<DomainOptions>
@@ -169,7 +171,7 @@ async function town(
   connect: Readonly<Record<string, string>>,
   options: TownOptions,
 ): Promise<Town> {
-  const { name, also = [], limits = {} } = options
+  const { name, also = [], limits = {}, unreachable = false } = options
   const { certificateNames = [name, ...also] } = options
   const certificate = options.certificate ?? authority.issue({ dns: certificateNames })
   const events: Event[] = []
@@ -180,15 +182,14 @@ async function town(
         {
           name,
           also,
-          url: `wss://${name}/s2s`,
-          ips: ['127.0.0.1'],
+          ...(unreachable ? {} : { url: `wss://${name}/s2s`, ips: ['127.0.0.1'] }),
           certificate: certificate.certificatePem,
           key: certificate.keyPem,
           host,
           ...options.domain,
         },
       ],
-      listen: [{ address: '127.0.0.1:0' }],
+      listen: unreachable ? [] : [{ address: '127.0.0.1:0' }],
       trust: { ca: [authority.caPem] },
       network: { allowPrivate: ['127.0.0.0/8'], connect },
       // Everybody here comes from one address.

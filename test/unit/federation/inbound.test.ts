@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { defaultLimits, Observer } from '../../../src/base/index.ts'
+import { Answers } from '../../../src/federation/answers.ts'
 import { Inbound } from '../../../src/federation/inbound.ts'
 import type { Delivery, Host } from '../../../src/federation/index.ts'
 import { Router } from '../../../src/federation/router.ts'
@@ -75,6 +76,7 @@ let reconsidered: string[]
 let answer: (stanza: Stanza) => Delivery | Promise<Delivery>
 let network: ScriptedNetwork
 let router: Router
+let answers: Answers
 let inbound: Inbound
 let clock: VirtualClock
 
@@ -93,9 +95,11 @@ beforeEach(() => {
     },
     stop: async () => {},
   }
+  answers = new Answers()
   router = new Router({
     hosts: new Map([[CAPULET, host]]),
     connect: network.connect,
+    answers,
     observer: new Observer(),
     limits: defaultLimits,
     clock,
@@ -222,7 +226,7 @@ describe('an awaited answer', () => {
   it('goes to who waits for it, and to no host', async () => {
     const peer = new Peer(PAIR)
     peer.establish(inbound)
-    const answered = inbound.answerTo(request, new AbortController().signal)
+    const answered = answers.answerTo(request, new AbortController().signal)
     peer.sends(reply(MONTAGUE, 'other'))
     peer.sends(reply('verona.example', 'secret'))
     expect(delivered).toHaveLength(2)
@@ -235,7 +239,7 @@ describe('an awaited answer', () => {
 
   it('is waited for no longer than the caller likes', async () => {
     const caller = new AbortController()
-    const answered = inbound.answerTo(request, caller.signal)
+    const answered = answers.answerTo(request, caller.signal)
     caller.abort()
     expect(await answered).toBeNull()
   })
