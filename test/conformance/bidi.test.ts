@@ -262,5 +262,10 @@ describe('offered over a wire that agrees on TLS', () => {
     expect(offered(side)).toEqual([['starttls', 'dialback', 'bidi', 'limits']])
     side.say(request(), `<starttls xmlns='${NS.tls}'/>`).secure().say(TCP.open(FROM_CAPULET))
     expect(authenticate(side).established?.bidi).toBe(false)
+    // COMPAT(jabberd2): nor does it count on a stream without features.
+    const { version: _, ...old } = FROM_CAPULET
+    const legacy = taken(TCP, { ...clear, starttls: 'offered', legacy: true })
+    legacy.say(request(), `<starttls xmlns='${NS.tls}'/>`).secure().say(TCP.open(old))
+    expect(showKey(legacy).established?.bidi).toBe(false)
   })
 })

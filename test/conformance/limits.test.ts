@@ -23,6 +23,7 @@ import { turns } from '../kit/transport-compliance.ts'
 
 const limits = (content: string) => `<limits xmlns='${NS.limits}'>${content}</limits>`
 const MAX = '<max-bytes>20000</max-bytes>'
+const OWN = `<max-bytes xmlns='${NS.limits}'>20000</max-bytes>`
 const IDLE = '<idle-seconds>1200</idle-seconds>'
 
 const READ: readonly (readonly [string, string, PeerLimits])[] = [
@@ -36,6 +37,7 @@ const READ: readonly (readonly [string, string, PeerLimits])[] = [
   ['what is no number', limits('<max-bytes>1e4</max-bytes><idle-seconds>-1</idle-seconds>'), NONE()],
   ['more than a number holds', limits(`<max-bytes>${'9'.repeat(400)}</max-bytes>`), NONE()],
   ['children of another namespace', limits(`<max-bytes xmlns='urn:x'>20000</max-bytes>`), NONE()],
+  ['another namespace around them', `<limits xmlns='urn:x'>${OWN}</limits>`, NONE()],
   ['another namespace', `<limits xmlns='urn:x'>${MAX}</limits>`, NONE()],
 ]
 

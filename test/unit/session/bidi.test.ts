@@ -130,6 +130,8 @@ describe('the receiving side', () => {
     expect(handler.standing.pairs).toEqual([{ local: MONTAGUE, remote: CAPULET }])
     expect(() => handler.standing.send(toRooms)).toThrow(TypeError)
     expect(() => handler.standing.send(numbered(1))).toThrow(TypeError)
+    const foreign = message({ from: 'nurse@verona.example', to: 'juliet@capulet.example', body: 'no' })
+    expect(() => handler.standing.send(foreign)).toThrow(TypeError)
     await say(against, [
       `<db:result xmlns:db='${NS.dialback}' xmlns='jabber:server' from='${ROOMS}' to='montague.example'>key</db:result>`,
     ])

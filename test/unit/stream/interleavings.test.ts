@@ -45,6 +45,12 @@ const STARTTLS = `<starttls xmlns='${NS.tls}'/>`
 const PROCEED = `<proceed xmlns='${NS.tls}'/>`
 const VALID = db('result', { ...TO_CAPULET, type: 'valid' })
 
+const REQUESTS = [
+  `<bidi xmlns='${NS.bidi}'/>`,
+  `<bidi xmlns='${NS.bidiFeature}'/>`,
+  `<bidi xmlns='${NS.bidi}'><limits xmlns='${NS.limits}'><max-bytes>20000</max-bytes></limits></bidi>`,
+]
+
 /** What a peer may say: right things often enough to come far, and wrong ones. */
 const words = (wire: Wire): readonly string[] => [
   wire.open(FROM_CAPULET),
@@ -94,8 +100,7 @@ const words = (wire: Wire): readonly string[] => [
   db('result', { ...TO_CAPULET, type: 'error' }),
   db('verify', { ...TO_MONTAGUE, id: ID_1 }, 'key'),
   db('verify', { ...TO_MONTAGUE, id: ID_1, type: 'valid' }),
-  `<bidi xmlns='${NS.bidi}'/>`,
-  `<bidi xmlns='${NS.bidiFeature}'/>`,
+  ...REQUESTS,
   `<foo xmlns='urn:x'/>`,
   '<!-- x -->',
   '<a>',
@@ -194,9 +199,17 @@ describe.each(WIRES)('any order of things over $name', wire => {
     receiving: [
       {},
       { dialback: SECRETS.montague },
+      { bidi: true },
+      { dialback: SECRETS.montague, bidi: true },
       ...(wire.name === 'tcp'
         ? [
-            { ...inTheClear(wire), dialback: SECRETS.montague, starttls: 'offered', legacy: true } as const,
+            {
+              ...inTheClear(wire),
+              dialback: SECRETS.montague,
+              starttls: 'offered',
+              bidi: true,
+              legacy: true,
+            } as const,
             { ...inTheClear(wire), starttls: 'required' } as const,
           ]
         : []),
@@ -214,7 +227,7 @@ describe.each(WIRES)('any order of things over $name', wire => {
     ],
   }
 
-  it('receiving: never throws, takes whom a verdict or an answer has proven, and ends once and last', () => {
+  it('receiving: never throws, takes whom a verdict or an answer has proven, both ways only where asked, and ends once and last', () => {
     fc.assert(
       fc.property(
         fc.nat(4),
@@ -230,9 +243,15 @@ describe.each(WIRES)('any order of things over $name', wire => {
                 if (claimed === CAPULET) asked.add(claimed)
                 return claimed === CAPULET ? proven(claimed) : unproven(claimed)
               }
-          const given = play(side, [...openings.receiving.slice(0, begun).map(say => ({ say })), ...played])
+          const all = [...openings.receiving.slice(0, begun).map(say => ({ say })), ...played]
+          const given = play(side, all)
           for (const domain of side.authorised) expect(asked.has(domain) || given.has(domain)).toBe(true)
           for (const { to } of side.stanzas) expect(to.domain).toBe(MONTAGUE)
+          if (side.established?.bidi === true || side.bidi !== null) {
+            expect(setting).toHaveProperty('bidi', true)
+            expect(side.sent.join('')).toContain(NS.bidiFeature)
+            expect(all.some(move => 'say' in move && REQUESTS.includes(move.say))).toBe(true)
+          }
           if (!side.secured && 'starttls' in setting && setting.starttls === 'required')
             expect(side.established).toBeNull()
           checkEnd(side)
