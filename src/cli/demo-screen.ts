@@ -10,6 +10,8 @@ export class DemoScreen {
   readonly #style: Style
   /** what the last line belonged to: a blank line stands between groups */
   #group = ''
+  /** who dials whom in the steps that stand last */
+  #heading = ''
   /** the stream under way has authenticated: what opens next is the same stream again (RFC 6120 §4.3.3) */
   #authenticated = false
   #ended = false
@@ -19,7 +21,7 @@ export class DemoScreen {
     this.#style = styleFor(io)
   }
 
-  start(towns: Demo['towns']): void {
+  start(towns: Demo['towns'], options: { readonly clientCertificates: boolean }): void {
     this.#print(
       'title',
       this.#style('bold', 'Isthmus: two domains federate over WebSocket, knowing each other only by name'),
@@ -27,20 +29,18 @@ export class DemoScreen {
     for (const { domain, port } of towns) {
       this.#print('title', `  ${domain.padEnd(18)} ${this.#style('dim', `https://127.0.0.1:${port}`)}`)
     }
+    if (!options.clientCertificates) this.#print('title', `  ${BEHIND_A_PROXY}`)
   }
 
   /** @param domain whose gateway tells it */
   event(domain: string, event: Event): void {
     if (this.#ended) return
-    if (event.type === 'discovery:started') {
-      this.#authenticated = false
-      const heading = `${domain} → ${event.domain}`
-      this.#print(heading, this.#style('bold', heading))
-      this.#group = STEPS
-      return
-    }
+    if (event.type === 'candidate:trying') this.#authenticated = false
     const step = stepOf(event, this.#authenticated)
-    if (step !== null) this.#step(step)
+    if (step !== null) {
+      this.#head(headingOf(domain, event))
+      this.#step(step)
+    }
     if (event.type === 'stream:authenticating') this.#authenticated = true
   }
 
@@ -71,6 +71,14 @@ export class DemoScreen {
     this.#ended = true
   }
 
+  /** Steps of two who dial each other come in turns: each group says whose it is. */
+  #head(heading: string): void {
+    if (this.#group === STEPS && this.#heading === heading) return
+    this.#heading = heading
+    this.#print(heading, this.#style('bold', heading))
+    this.#group = STEPS
+  }
+
   #step({ ok, name, text, ms }: Step): void {
     const mark = ok ? this.#style('green', '✓') : this.#style('red', '✗')
     const shownText = printable(text, TEXT_MAX)
@@ -87,6 +95,7 @@ export class DemoScreen {
 }
 
 const STEPS = 'steps'
+const BEHIND_A_PROXY = 'No certificate of a client reaches them, as behind a proxy that ends TLS.'
 const LABEL = 12
 const NAME = 23
 const TEXT = 52
@@ -100,6 +109,14 @@ interface Step {
   readonly name: string
   readonly text: string
   readonly ms?: number
+}
+
+/** Who dials whom. */
+function headingOf(teller: string, event: Event): string {
+  // Whoever is dialled judges, too.
+  if (event.type === 'identity' && event.role === 'receiving') return `${event.domain} → ${teller}`
+  const other = 'remote' in event ? event.remote : 'domain' in event ? event.domain : ''
+  return `${teller} → ${other}`
 }
 
 /** What an event means on the way to a stream; null: nothing that a person waits for. */
@@ -122,7 +139,11 @@ function stepOf(event: Event, authenticated: boolean): Step | null {
         ? step('features', event.features.join(', '))
         : null
     case 'stream:authenticating':
-      return event.role === 'initiating' ? step(event.mechanism, 'the certificate is the password') : null
+      return event.role === 'initiating' ? step(event.mechanism, evidenceOf(event.mechanism)) : null
+    case 'dialback:asked':
+      return event.outcome === 'valid'
+        ? step('call-back', `its server knows the key of ${event.remote}`, event.ms)
+        : failure('call-back', `${event.remote}: ${event.detail}`)
     case 'stream:established':
       return event.role === 'initiating'
         ? step('established', `${event.authentication}, ${event.tls}`, event.setupMs)
@@ -132,6 +153,12 @@ function stepOf(event: Event, authenticated: boolean): Step | null {
     default:
       return null
   }
+}
+
+function evidenceOf(mechanism: string): string {
+  return mechanism === 'DIALBACK'
+    ? 'a key, which it asks our own server about'
+    : 'the certificate is the password'
 }
 
 function identityStep(event: Extract<Event, { type: 'identity' }>): Step {

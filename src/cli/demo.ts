@@ -8,6 +8,7 @@ import { abortOnSignal, type Io } from './io.ts'
 interface DemoCommandOptions {
   readonly once?: true
   readonly json?: true
+  readonly clientCertificates: boolean
 }
 
 export const addDemo: AddCommand = (program, io, end) => {
@@ -17,6 +18,10 @@ export const addDemo: AddCommand = (program, io, end) => {
     .option('--once', 'end after the conversation instead of staying up until Ctrl-C')
     .addOption(
       program.createOption('--json', 'print one JSON object instead; with --once').implies({ once: true }),
+    )
+    .option(
+      '--no-client-certificates',
+      'no certificate reaches a listener, as behind a proxy that ends TLS: they prove themselves by dialback',
     )
     .action(async (options: DemoCommandOptions) => end(await demo(options, io)))
 }
@@ -28,13 +33,14 @@ async function demo(options: DemoCommandOptions, io: Io): Promise<ExitCode> {
   let running: Demo | null = null
   try {
     running = await startDemo({
+      clientCertificates: options.clientCertificates ? 'request' : 'off',
       onEvent: (domain, event) => {
         streams.see(event)
         screen?.event(domain, event)
       },
       onLine: line => screen?.line(line),
     })
-    screen?.start(running.towns)
+    screen?.start(running.towns, options)
     const conversation = await running.converse(signal)
     const ok = isWhole(conversation)
     if (options.json) io.out.write(`${JSON.stringify(result(ok, streams, conversation))}\n`)

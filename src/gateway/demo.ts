@@ -8,6 +8,8 @@ import { DemoHost } from './demo-host.ts'
 import { type Conversation, converse, type Line } from './demo-talk.ts'
 
 export interface DemoOptions {
+  /** 'off': no listener sees a certificate of a client, as behind a platform's proxy that ends TLS; default 'request' */
+  readonly clientCertificates?: 'request' | 'off'
   /** every event of both gateways, and whose it is */
   readonly onEvent: (domain: string, event: Event) => void
   /** something was said, and has arrived */
@@ -91,6 +93,7 @@ async function startTown(wanted: {
   readonly options: DemoOptions
 }): Promise<Town> {
   const { domain, port, authority, connect, options } = wanted
+  const { clientCertificates = 'request' } = options
   const leaf = issue(authority, {
     dnsNames: [domain],
     // As public authorities issue them: for servers only.
@@ -110,7 +113,7 @@ async function startTown(wanted: {
         host,
       },
     ],
-    listen: [{ address: `127.0.0.1:${port}` }],
+    listen: [{ address: `127.0.0.1:${port}`, clientCertificates }],
     trust: { ca: [authority.certificatePem] },
     network: { allowPrivate: ['127.0.0.0/8'], connect },
     onEvent: event => options.onEvent(domain, event),

@@ -50,15 +50,18 @@ const UP_TO_STREAM = [
 ]
 
 describe('isthmus demo', () => {
-  it('--once --json: two streams proven by certificate, all stanzas delivered', async () => {
-    const { code, out, err } = await verona.run('demo', '--once', '--json')
+  it.each([
+    ['certificate', 'sasl-external', []],
+    ['dialback', 'dialback', ['--no-client-certificates']],
+  ])('--once --json: two streams proven by %s, all stanzas delivered', async (_, authentication, more) => {
+    const { code, out, err } = await verona.run('demo', '--once', '--json', ...more)
     expect({ code, err }).toEqual({ code: 0, err: '' })
     const stream = (from: string, to: string) => ({
       from: `${from}.example`,
       to: `${to}.example`,
       transport: 'websocket',
       tls: 'TLSv1.3',
-      authentication: 'sasl-external',
+      authentication,
       setupMs: expect.any(Number),
     })
     const { stanzas, ...rest } = JSON.parse(out)
@@ -82,6 +85,19 @@ describe('isthmus demo', () => {
       expect(out.match(new RegExp(`^  ✓ ${step} `, 'gm'))?.length).toBeGreaterThanOrEqual(2)
     }
     expect(out).toMatch(/^ {2}juliet@capulet\.example +\S/m)
+    expect(out).toMatch(/^ {2}romeo@montague\.example +\S/m)
+    expect(out).toContain('6 stanzas sent, 6 delivered, 0 bounced.')
+  })
+
+  it('--once --no-client-certificates: the same words, and who vouches for whom', async () => {
+    const { code, out, err } = await verona.run('demo', '--once', '--no-client-certificates')
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(out).toContain('No certificate of a client reaches them, as behind a proxy that ends TLS.')
+    expect(out).not.toContain('✗')
+    expect(out).not.toContain('EXTERNAL')
+    for (const step of ['DIALBACK', 'call-back', 'established']) {
+      expect(out.match(new RegExp(`^  ✓ ${step} `, 'gm'))).toHaveLength(2)
+    }
     expect(out).toMatch(/^ {2}romeo@montague\.example +\S/m)
     expect(out).toContain('6 stanzas sent, 6 delivered, 0 bounced.')
   })

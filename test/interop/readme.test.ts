@@ -133,6 +133,16 @@ export const createFederation = async options => {
   expect(await exited).toBe(0)
 })
 
+it('what is said of the demo is right', async () => {
+  const [, command = ''] = /^npx isthmus (demo .*)$/m.exec(block('sh', 'npx isthmus demo')) ?? []
+  const demo = (more: readonly string[] = []) =>
+    promisify(execFile)(process.execPath, [main, ...command.split(' '), ...more], { cwd: folder })
+  expect((await demo()).stdout).toContain('as behind a proxy that ends TLS')
+  const { streams, stanzas } = JSON.parse((await demo(['--json'])).stdout)
+  expect(streams).toMatchObject([{ authentication: 'dialback' }, { authentication: 'dialback' }])
+  expect(stanzas).toMatchObject({ delivered: stanzas.sent, bounced: 0 })
+})
+
 it('what is said of init is right', async () => {
   const [, command = ''] = /^npx isthmus (init .*)$/m.exec(block('sh', 'npx isthmus init')) ?? []
   const { stdout } = await promisify(execFile)(process.execPath, [main, ...command.split(' ')], {

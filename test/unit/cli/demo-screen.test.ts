@@ -27,6 +27,10 @@ const steps: [string, Event][] = [
     'capulet.example',
     { type: 'identity', role: 'initiating', domain: 'montague.example', ok: true, via: 'dns-id' },
   ],
+  [
+    'montague.example',
+    { type: 'identity', role: 'receiving', domain: 'capulet.example', ok: true, via: 'dns-id' },
+  ],
   ['capulet.example', { type: 'stream:open', ...initiating, id: '5eed' }],
   ['capulet.example', { type: 'stream:features', ...initiating, features: ['EXTERNAL'] }],
   ['capulet.example', { type: 'stream:authenticating', ...initiating, mechanism: 'EXTERNAL' }],
@@ -70,10 +74,56 @@ describe('the demo on a screen', () => {
   it('shows each step under the stream that it belongs to, in lines of at most 80 characters', () => {
     const lines = show({}).split('\n')
     expect(lines[0]).toBe('capulet.example → montague.example')
-    const names = ['discovery', 'identity', 'open', 'features', 'EXTERNAL', 'restart', 'established']
-    expect(lines.slice(1, 8).map(line => line.split(/\s+/)[2])).toEqual(names)
+    const names = [
+      'discovery',
+      'identity',
+      'identity',
+      'open',
+      'features',
+      'EXTERNAL',
+      'restart',
+      'established',
+    ]
+    expect(lines.slice(1, 9).map(line => line.split(/\s+/)[2])).toEqual(names)
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(80)
-    expect(lines.slice(8)).toEqual(['', expect.stringMatching(/^ {2}juliet@capulet\.example +Hello\.$/), ''])
+    expect(lines.slice(9)).toEqual(['', expect.stringMatching(/^ {2}juliet@capulet\.example +Hello\.$/), ''])
+  })
+
+  it('shows under a heading of its own what the one who is dialled asks about a key', () => {
+    const { screen, text } = screenOn({})
+    const towns = [{ domain: 'capulet.example', port: 1 }]
+    screen.start(towns, { clientCertificates: false })
+    const asked = {
+      local: 'montague.example',
+      remote: 'capulet.example',
+      address: '127.0.0.1',
+      ms: 3,
+    } as const
+    const trying = { ...stream, url: 'wss://montague.example/s2s', source: 'static' }
+    for (const turn of ['first', 'again']) {
+      screen.event('capulet.example', { type: 'candidate:trying', ...trying })
+      screen.event('capulet.example', { type: 'stream:open', ...initiating, id: turn })
+      screen.event('capulet.example', { type: 'stream:authenticating', ...initiating, mechanism: 'DIALBACK' })
+      screen.event('montague.example', { type: 'dialback:asked', ...asked, outcome: 'valid', detail: '' })
+    }
+    screen.event('montague.example', {
+      type: 'dialback:asked',
+      ...asked,
+      outcome: 'invalid',
+      detail: 'not its own',
+    })
+    const step = (name: string) => expect.stringMatching(new RegExp(`^  ✓ ${name} `))
+    const dialled = ['', 'capulet.example → montague.example', step('open'), step('DIALBACK')]
+    const asking = ['', 'montague.example → capulet.example', step('call-back')]
+    const lines = text().split('\n')
+    expect(lines[2]).toBe('  No certificate of a client reaches them, as behind a proxy that ends TLS.')
+    expect(lines.slice(3)).toEqual([
+      ...[...dialled, ...asking],
+      ...[...dialled, ...asking],
+      '  ✗ call-back    capulet.example: not its own',
+      '',
+    ])
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(80)
   })
 
   it('has colour on a terminal only, and says the same without', () => {
@@ -96,7 +146,9 @@ describe('the demo on a screen', () => {
     })
     screen.end()
     screen.event(...(steps[1] ?? ['', { type: 'stopping', deadlineMs: 1 }]))
-    expect(text()).toBe('  ✗ connection   wss://montague.example/: no \\u{1b}[2J\n')
+    expect(text()).toBe(
+      'capulet.example → montague.example\n  ✗ connection   wss://montague.example/: no \\u{1b}[2J\n',
+    )
   })
 })
 

@@ -46,6 +46,26 @@ describe('the demo', () => {
     }
   })
 
+  it('where no listener sees a certificate, they prove themselves by dialback', async () => {
+    const events: Event[] = []
+    const demo = await startDemo({
+      clientCertificates: 'off',
+      onEvent: (_, event) => events.push(event),
+      onLine: () => {},
+    })
+    try {
+      const { stanzas, problem } = await demo.converse(never)
+      expect(problem).toBeNull()
+      expect(stanzas).toEqual({ sent: 6, delivered: 6, bounced: 0 })
+      const proofs = events.flatMap(event =>
+        event.type === 'stream:established' ? [event.authentication] : [],
+      )
+      expect(proofs).toEqual(['dialback', 'dialback', 'dialback', 'dialback'])
+    } finally {
+      await demo.stop()
+    }
+  })
+
   it('is given up when its caller goes', async () => {
     const caller = new AbortController()
     const demo = await startDemo({ onEvent: () => {}, onLine: () => caller.abort(new Error('gone')) })
