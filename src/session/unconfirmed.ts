@@ -13,6 +13,8 @@ export class Unconfirmed {
   readonly #maxBytes: number
   /** a ring, of a power of two: on the path of every stanza nothing is moved or made anew */
   #ring: (Stanza | undefined)[] = []
+  /** of each in the ring: an old stanza has left the processor's caches, and looking at it would wait for memory */
+  #sizes: number[] = []
   /** of the oldest that is remembered */
   #first = 0
   #count = 0
@@ -26,9 +28,12 @@ export class Unconfirmed {
   add(stanza: Stanza): void {
     this.sent += 1
     if (this.#count === this.#ring.length) this.#grow()
-    this.#ring[(this.#first + this.#count) & (this.#ring.length - 1)] = stanza
+    const at = (this.#first + this.#count) & (this.#ring.length - 1)
+    const size = stanza.bytes.length
+    this.#ring[at] = stanza
+    this.#sizes[at] = size
     this.#count += 1
-    this.#bytes += stanza.bytes.length
+    this.#bytes += size
     while (this.#count > this.#maxStanzas || this.#bytes > this.#maxBytes) this.#forgetOldest()
   }
 
@@ -46,7 +51,7 @@ export class Unconfirmed {
 
   #forgetOldest(): void {
     const at = this.#first
-    this.#bytes -= this.#ring[at]?.bytes.length ?? 0
+    this.#bytes -= this.#sizes[at] ?? 0
     this.#ring[at] = undefined
     this.#first = (at + 1) & (this.#ring.length - 1)
     this.#count -= 1
@@ -56,6 +61,7 @@ export class Unconfirmed {
     const inOrder = this.#inOrder()
     const size = Math.max(RING_START, 2 * this.#ring.length)
     this.#ring = [...inOrder, ...new Array<undefined>(size - inOrder.length).fill(undefined)]
+    this.#sizes = this.#ring.map(stanza => stanza?.bytes.length ?? 0)
     this.#first = 0
   }
 
