@@ -26,7 +26,14 @@ export function webSocketAcceptor(limits: AcceptLimits, clock: Clock): AcceptWeb
   return (request, socket, head) => {
     let transport: Transport | null = null
     server.handleUpgrade(request, socket, head, ws => {
-      transport = new WebSocketTransport({ ws, socket, facts: factsOf(socket, limits), limits, clock })
+      transport = new WebSocketTransport({
+        ws,
+        socket,
+        facts: factsOf(socket, limits),
+        limits,
+        clock,
+        role: 'server',
+      })
     })
     return transport
   }

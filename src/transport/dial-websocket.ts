@@ -67,7 +67,7 @@ function upgrade<F>(
       remotePort: options.port,
       tls,
     } as const
-    const transport = new WebSocketTransport({ ws, socket, facts, limits, clock })
+    const transport = new WebSocketTransport({ ws, socket, facts, limits, clock, role: 'client' })
     ws.off('error', dial.onError)
     dial.step('upgraded')
     dial.done(transport)

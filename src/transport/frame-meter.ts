@@ -7,6 +7,8 @@ export class FrameMeter {
   maxMessageBytes: number
   /** messages whose last frame has ended; only ever compared */
   messages = 0
+  /** a close frame has ended: nothing comes after it (RFC 6455 §5.5.1) */
+  closed = false
   /** bytes of the header under way that have been read */
   #headerBytes = 0
   #extendedLeft = 0
@@ -26,6 +28,14 @@ export class FrameMeter {
   /** the bytes so far end within a frame or between two frames of a message */
   get partial(): boolean {
     return this.#headerBytes > 0 || this.#inMessage
+  }
+
+  /** How many bytes are missing of the message under way; null where its last frame has not announced that yet. */
+  get missing(): number | null {
+    const announced = this.#headerBytes === 2 && this.#extendedLeft === 0
+    return announced && this.#first >= 0x80 && (this.#first & 0x08) === 0
+      ? this.#maskLeft + this.#payloadLeft
+      : null
   }
 
   /** @returns false as soon as the message under way announces more than the limit; nothing may follow then */
@@ -84,6 +94,7 @@ export class FrameMeter {
     this.#headerBytes = 0
     const control = (this.#first & 0x08) !== 0
     const final = this.#first >= 0x80
+    if ((this.#first & 0x0f) === 0x08) this.closed = true
     if (control || !final) return
     this.#inMessage = false
     this.#messageBytes = 0

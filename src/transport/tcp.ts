@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { Clock, Limits, LocalFailure, NetworkFailure, Timer } from '../base/index.ts'
-import { coalesce } from './coalesce.ts'
+import { Batch } from './batch.ts'
 import { Delivery } from './delivery.ts'
 import { Dial, type Dialled, type DialOptions, type DialTlsOptions } from './dial.ts'
 import { networkFailure, timeoutFailure } from './network-failure.ts'
@@ -56,7 +56,9 @@ class TcpTransport implements Transport {
   readonly #limits: TcpLimits
   readonly #clock: Clock
   readonly #delivery: Delivery
-  #corked = false
+  readonly #batch = new Batch()
+  /** what this turn has sent is written at its end */
+  #willFlush = false
   #wantsDrain = false
   #closing = false
   /** the peer has ended its side */
@@ -75,7 +77,6 @@ class TcpTransport implements Transport {
       fail: failure => this.#destroy(failure),
     })
     socket.setNoDelay()
-    coalesce(socket)
     socket.on('data', this.#onData)
     this.#listen(socket)
     socket.pause()
@@ -96,29 +97,25 @@ class TcpTransport implements Transport {
       this.#handshake.waiting.push(bytes)
       return true
     }
-    // One write for all that one turn sends.
-    if (!this.#corked) {
-      this.#corked = true
-      this.#socket.cork()
-      setImmediate(uncork, this)
+    if (!this.#willFlush) {
+      this.#willFlush = true
+      setImmediate(endTurn, this)
     }
-    this.#socket.write(bytes)
-    const full = this.#socket.writableLength > this.#limits.sendHighWaterBytes
-    if (!full || !this.#socket.writableNeedDrain) return true
+    this.#batch.add(bytes)
+    if (this.bufferedBytes() <= this.#limits.sendHighWaterBytes) return true
+    this.#flush()
+    if (!this.#socket.writableNeedDrain) return true
     this.#wantsDrain = true
-    this.flush()
     return false
   }
 
-  /** Give the kernel what this turn has sent so far. */
-  flush(): void {
-    if (!this.#corked) return
-    this.#corked = false
-    this.#socket.uncork()
+  endTurn(): void {
+    this.#willFlush = false
+    this.#flush()
   }
 
   bufferedBytes(): number {
-    return this.#socket.destroyed ? 0 : this.#socket.writableLength
+    return this.#socket.destroyed ? 0 : this.#batch.bytes + this.#socket.writableLength
   }
 
   pause(): void {
@@ -155,7 +152,7 @@ class TcpTransport implements Transport {
       const plain = this.#socket
       plain.pause()
       plain.off('data', this.#onData)
-      this.flush()
+      this.#flush()
       // TLS writes past Node's own buffer: what was sent in plaintext must have left it.
       if (plain.writableLength === 0) this.#secure(options)
       else plain.write('', () => this.#secure(options))
@@ -171,6 +168,7 @@ class TcpTransport implements Transport {
       return
     }
     this.#closing = true
+    this.#flush()
     this.#socket.end()
     this.#closeTimer = this.#clock.setTimer(this.#limits.closeMs, () =>
       this.#destroy({ by: 'network', kind: 'timeout', detail: 'the peer did not end its side in time' }),
@@ -183,6 +181,13 @@ class TcpTransport implements Transport {
   abort(): void {
     this.#delivery.mute()
     this.#destroy({ by: 'us', kind: 'aborted', detail: 'we ended the transport at once' })
+  }
+
+  /** Give the kernel what this turn has sent so far. */
+  #flush(): void {
+    if (this.#batch.bytes === 0) return
+    const bytes = this.#batch.take()
+    if (this.#socket.writable) this.#socket.write(bytes)
   }
 
   #read(): void {
@@ -204,7 +209,6 @@ class TcpTransport implements Transport {
     plain.off('close', this.#onClose)
     const tls = secure(plain, options, this.#limits, facts => this.#onSecured(facts))
     this.#socket = tls
-    coalesce(tls)
     this.#listen(tls)
     tls.pause()
   }
@@ -273,6 +277,6 @@ class TcpTransport implements Transport {
 const LOST = { by: 'network', kind: 'closed', detail: 'the connection was lost' } as const
 const ENDED = { by: 'network', kind: 'closed', detail: 'the connection had ended before TLS' } as const
 
-function uncork(transport: TcpTransport): void {
-  transport.flush()
+function endTurn(transport: TcpTransport): void {
+  transport.endTurn()
 }

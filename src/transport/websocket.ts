@@ -1,11 +1,11 @@
 import type { Duplex } from 'node:stream'
 import { type RawData, WebSocket } from 'ws'
 import type { Clock, Limits, LocalFailure, NetworkFailure } from '../base/index.ts'
-import { coalesce } from './coalesce.ts'
 import { Delivery } from './delivery.ts'
-import { FrameMeter } from './frame-meter.ts'
+import { FrameBatch } from './frame-batch.ts'
 import { closedFailure, networkFailure, protocolFailure } from './network-failure.ts'
 import type { CloseCode, Transport, TransportFacts, TransportHandler } from './transport.ts'
+import { WebSocketReading } from './websocket-reading.ts'
 
 /** The limits that a WebSocket keeps by itself. */
 export type WebSocketLimits = Pick<
@@ -34,7 +34,6 @@ export function webSocketSettings(limits: WebSocketLimits) {
   }
 }
 
-const TEXT = { binary: false }
 const SECOND_MS = 1_000
 /** RFC 6455 §5.5: a control frame's payload is at most 125 bytes, two of them the code. */
 const REASON_BYTES = 123
@@ -47,13 +46,12 @@ export class WebSocketTransport implements Transport {
   readonly #limits: WebSocketLimits
   readonly #clock: Clock
   readonly #delivery: Delivery
-  readonly #meter: FrameMeter
-  /** monotonic; when the message under way began */
-  #messageSinceMs = 0
-  #messagesSeen = 0
+  readonly #reading: WebSocketReading
   #controls = 0
   #controlsSinceMs = 0
-  #corked = false
+  readonly #batch: FrameBatch
+  /** what this turn has sent is written at its end */
+  #willFlush = false
   #wantsDrain = false
   /** we sent the first close frame */
   #closing = false
@@ -67,6 +65,7 @@ export class WebSocketTransport implements Transport {
     readonly facts: TransportFacts
     readonly limits: WebSocketLimits
     readonly clock: Clock
+    readonly role: 'client' | 'server'
   }) {
     const { ws, socket } = options
     this.facts = options.facts
@@ -74,16 +73,24 @@ export class WebSocketTransport implements Transport {
     this.#socket = socket
     this.#limits = options.limits
     this.#clock = options.clock
-    this.#meter = new FrameMeter(options.limits.preAuthStanzaBytes)
     this.#delivery = new Delivery({ read: () => this.#read(), fail: failure => this.#end(failure) })
-    coalesce(socket)
+    this.#batch = new FrameBatch(options.role === 'client')
     ws.on('message', (data, binary) => this.#onMessage(data, binary))
     ws.on('ping', data => this.#onPing(data))
     ws.on('pong', data => this.#onPong(data))
     ws.on('error', error => this.#onError(error))
     ws.on('close', (code, reason) => this.#onClose(code, reason))
-    // Behind the listener of `ws`: what a chunk completes is delivered before the chunk is judged.
-    socket.on('data', chunk => this.#onData(chunk))
+    this.#reading = new WebSocketReading({
+      ...options,
+      masked: options.role === 'server',
+      isOpen: () => ws.readyState === WebSocket.OPEN,
+      onMessage: message => this.#delivery.message(message),
+      // It answers a close frame at once: what was sent before that goes out first.
+      beforeWs: () => this.#flush(),
+      onActivity: () => this.#delivery.activity(),
+      onOversize: () => this.#oversize(),
+      onSlow: () => this.#refuse(1008, 'message too slow'),
+    })
     socket.on('drain', () => this.#onDrain())
     socket.on('error', error => {
       this.#failure ??= networkFailure(error, 'open')
@@ -98,29 +105,25 @@ export class WebSocketTransport implements Transport {
 
   send(bytes: Uint8Array | string): boolean {
     if (this.#ws.readyState !== WebSocket.OPEN) return true
-    // One write for all that one turn sends.
-    if (!this.#corked) {
-      this.#corked = true
-      this.#socket.cork()
-      setImmediate(uncork, this)
+    if (!this.#willFlush) {
+      this.#willFlush = true
+      setImmediate(endTurn, this)
     }
-    this.#ws.send(bytes, TEXT)
-    const full = this.#ws.bufferedAmount > this.#limits.sendHighWaterBytes
-    if (!full || !this.#socket.writableNeedDrain) return true
+    this.#batch.add(bytes)
+    if (this.bufferedBytes() <= this.#limits.sendHighWaterBytes) return true
+    this.#flush()
+    if (!this.#socket.writableNeedDrain) return true
     this.#wantsDrain = true
-    this.flush()
     return false
   }
 
-  /** Give the kernel what this turn has sent so far. */
-  flush(): void {
-    if (!this.#corked) return
-    this.#corked = false
-    this.#socket.uncork()
+  endTurn(): void {
+    this.#willFlush = false
+    this.#flush()
   }
 
   bufferedBytes(): number {
-    return this.#ws.readyState === WebSocket.CLOSED ? 0 : this.#ws.bufferedAmount
+    return this.#ws.readyState === WebSocket.CLOSED ? 0 : this.#batch.bytes + this.#ws.bufferedAmount
   }
 
   pause(): void {
@@ -130,16 +133,16 @@ export class WebSocketTransport implements Transport {
   }
 
   resume(): void {
-    // Our own waiting must not count as the peer's dribbling.
-    if (this.#delivery.paused) this.#messageSinceMs = this.#clock.monotonicMs()
+    if (this.#delivery.paused) this.#reading.resume()
     this.#delivery.resume()
   }
 
   setMaxMessageBytes(bytes: number): void {
-    this.#meter.maxMessageBytes = Math.min(bytes, this.#limits.stanzaBytes)
+    if (!this.#closing) this.#reading.maxMessageBytes = Math.min(bytes, this.#limits.stanzaBytes)
   }
 
   ping(id: number): boolean {
+    this.#flush()
     if (this.#ws.readyState === WebSocket.OPEN) this.#ws.ping(String(id))
     return true
   }
@@ -155,6 +158,13 @@ export class WebSocketTransport implements Transport {
     this.#ws.terminate()
   }
 
+  /** Give the kernel what this turn has sent so far: before `ws` writes anything, so that all goes out in order. */
+  #flush(): void {
+    if (this.#batch.bytes === 0) return
+    const frames = this.#batch.take()
+    if (this.#ws.readyState === WebSocket.OPEN) this.#socket.write(frames)
+  }
+
   #read(): void {
     this.#ws.resume()
   }
@@ -162,7 +172,13 @@ export class WebSocketTransport implements Transport {
   #close(code: CloseCode, reason: string): void {
     if (this.#ws.readyState !== WebSocket.OPEN) return
     this.#closing = true
+    // Only the peer's close frame is looked for from now on.
+    this.#reading.maxMessageBytes = Number.POSITIVE_INFINITY
+    // In one piece with our last words.
+    this.#socket.cork()
+    this.#flush()
     this.#ws.close(code, cutToBytes(reason, REASON_BYTES))
+    this.#socket.uncork()
     // The peer's close frame cannot be found any more behind what we do not read: end our side at once.
     if (this.#deaf) this.#socket.end()
     // It is found only if we read on.
@@ -174,27 +190,8 @@ export class WebSocketTransport implements Transport {
     if (this.#deaf) return
     // WS-20: `ws` delivers binary messages; we take none.
     if (binary || !(data instanceof Uint8Array)) this.#refuse(1003, 'binary message')
-    else if (data.length > this.#meter.maxMessageBytes) this.#oversize()
+    else if (data.length > this.#reading.maxMessageBytes) this.#oversize()
     else this.#delivery.message(data)
-  }
-
-  #onData(chunk: Uint8Array): void {
-    if (this.#deaf || this.#ws.readyState !== WebSocket.OPEN) return
-    this.#delivery.activity()
-    const wasPartial = this.#meter.partial
-    if (!this.#meter.feed(chunk)) this.#oversize()
-    else if (this.#meter.partial) this.#checkPace(wasPartial)
-  }
-
-  /** A message under way has its deadline; a message that has just begun starts one. */
-  #checkPace(wasPartial: boolean): void {
-    const nowMs = this.#clock.monotonicMs()
-    if (!wasPartial || this.#meter.messages !== this.#messagesSeen) {
-      this.#messagesSeen = this.#meter.messages
-      this.#messageSinceMs = nowMs
-    } else if (nowMs - this.#messageSinceMs > this.#limits.messageMs) {
-      this.#refuse(1008, 'message too slow')
-    }
   }
 
   /**
@@ -206,7 +203,9 @@ export class WebSocketTransport implements Transport {
       // Who reads no answers gets none: RFC 6455 §5.5.3 lets a later pong stand for several pings.
       const { OPEN } = WebSocket
       if (this.#deaf || this.#ws.readyState !== OPEN) return
-      if (this.#ws.bufferedAmount <= this.#limits.sendHighWaterBytes) this.#ws.pong(data)
+      if (this.bufferedBytes() > this.#limits.sendHighWaterBytes) return
+      this.#flush()
+      this.#ws.pong(data)
     })
   }
 
@@ -258,6 +257,7 @@ export class WebSocketTransport implements Transport {
   /** `ws` could not write, or found the frames wrong; it has begun to close. */
   #onError(error: Error): void {
     this.#deaf = true
+    this.#reading.stop()
     this.#failure ??= protocolFailure(error) ?? networkFailure(error, 'open')
     this.#delivery.mute()
   }
@@ -271,8 +271,7 @@ export class WebSocketTransport implements Transport {
   #listenNoMore(): void {
     if (this.#deaf) return
     this.#deaf = true
-    this.#socket.removeAllListeners('data')
-    this.#socket.on('data', ignore)
+    this.#reading.stop()
     this.#socket.resume()
   }
 
@@ -299,11 +298,9 @@ function idOf(payload: Uint8Array): number | null {
   return /^\d{1,10}$/.test(text) ? Number(text) : null
 }
 
-function uncork(transport: WebSocketTransport): void {
-  transport.flush()
+function endTurn(transport: WebSocketTransport): void {
+  transport.endTurn()
 }
-
-function ignore(): void {}
 
 function cutToBytes(text: string, bytes: number): string {
   let cut = text

@@ -153,16 +153,21 @@ export function transportCompliance(wire: Wire): void {
       }
     })
 
-    it('carries a message larger than its high-water mark, and says when to go on', async () => {
+    it('carries messages larger than its high-water mark, and says when to stop and when to go on', async () => {
       const { initiating, receiving, atInitiating, atReceiving } = await connect()
       for (const [from, at, sender] of [
         [initiating, atReceiving, atInitiating],
         [receiving, atInitiating, atReceiving],
       ] as const) {
         const big = `<m>${'0123456789'.repeat(40_000)}</m>`
-        expect(from.send(big)).toBe(false)
-        await at.until(() => at.received >= big.length)
-        expect(at.bytes.equals(Buffer.from(big))).toBe(true)
+        // The kernel may take the first ones at once.
+        let sent = big
+        while (from.send(big)) {
+          sent += big
+          expect(sent.length).toBeLessThan(100 * big.length)
+        }
+        await at.until(() => at.received >= sent.length)
+        expect(at.bytes.equals(Buffer.from(sent))).toBe(true)
         await sender.until(() => sender.drains === 1)
         expect(from.bufferedBytes()).toBe(0)
         expect(from.send('<m/>')).toBe(true)

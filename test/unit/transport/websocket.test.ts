@@ -11,7 +11,7 @@ import {
 } from '../../../src/transport/index.ts'
 import { authority, dial, testFront } from '../../kit/fronts.ts'
 import { complianceLimits, transportCompliance, turns } from '../../kit/transport-compliance.ts'
-import { frame, OPCODE, rawWebSocket } from '../../kit/wire.ts'
+import { closeFrame, frame, OPCODE, rawWebSocket } from '../../kit/wire.ts'
 
 const server = authority.issue({ dns: ['montague.example'] })
 const client = authority.issue({ dns: ['capulet.example'] })
@@ -100,6 +100,64 @@ describe('websocket', () => {
     for (let n = 0; n < 100; n++) expect((await peer.frame())?.payload.toString()).toBe(`<m n='${n}'/>`)
     // One write, one TLS record, one chunk.
     expect(chunks).toBe(1)
+    peer.destroy()
+    await test.front.close()
+  })
+
+  it('hands over in order what comes in one chunk: plain frames, messages in pieces, and control frames between', async () => {
+    const test = await testFront({ limits: { pingsPerSecond: 1_000_000 } })
+    const peer = await rawWebSocket(test.port)
+    const { arrival, recorder } = await test.arrived()
+    const pieces = [
+      frame({ payload: '<m n="1"/>' }),
+      frame({ opcode: OPCODE.pong, payload: '7' }),
+      frame({ payload: '<m n="2"/>' }),
+      frame({ fin: false, payload: '<m ' }),
+      frame({ opcode: OPCODE.ping, payload: 'between' }),
+      frame({ opcode: OPCODE.continuation, payload: 'n="3"/>' }),
+      frame({ payload: '<m n="4"/>' }),
+      frame({ payload: `<m n="5">${'x'.repeat(300)}</m>` }),
+      frame({ payload: '<m n="6"/>' }),
+    ]
+    const bytes = Buffer.concat(pieces)
+    const texts: string[] = []
+    // Once as one chunk, then cut in two around each border and within each header.
+    const borders = pieces.map((_, index) => Buffer.concat(pieces.slice(0, index)).length)
+    const cuts = [0, ...borders.flatMap(border => [border - 1, border, border + 1, border + 3, border + 7])]
+    for (const cut of cuts.filter(at => at >= 0)) {
+      const before = recorder.messages.length
+      await peer.flush(bytes.subarray(0, cut))
+      await turns()
+      await peer.flush(bytes.subarray(cut))
+      await recorder.until(() => recorder.messages.length >= before + 6)
+      texts.push(
+        ...recorder.messages
+          .slice(before)
+          .map(message => /n="(.)"/.exec(Buffer.from(message).toString())?.[1] ?? ''),
+      )
+    }
+    expect(texts.join('')).toBe('123456'.repeat(cuts.length - 1))
+    arrival.transport.abort()
+    peer.destroy()
+    await test.front.close()
+  })
+
+  it('says what it was given before it answers the peer’s close', async () => {
+    // Whoever loses the peer's end behind its close frame would wait for that long.
+    const test = await testFront({ limits: { closeMs: 3_600_000 } })
+    const peer = await rawWebSocket(test.port)
+    const { arrival, recorder } = await test.arrived()
+    recorder.onMessage = () => {
+      arrival.transport.send('<answer/>')
+    }
+    // More than one TLS record, so that it comes in several chunks of one turn.
+    const late = frame({ payload: `<late>${'x'.repeat(60_000)}</late>` })
+    peer.write(Buffer.concat([frame({ payload: '<m/>' }), closeFrame(1000), late, late]))
+    expect((await peer.frame())?.payload.toString()).toBe('<answer/>')
+    expect((await peer.frame())?.opcode).toBe(OPCODE.close)
+    peer.write(frame({ payload: '<later/>' }))
+    await recorder.until(() => recorder.ends.length > 0)
+    expect(recorder.ends).toEqual([null])
     peer.destroy()
     await test.front.close()
   })
