@@ -16,6 +16,9 @@
  *   component:  awaiting-open > awaiting-handshake > established
  *   all, from any of these: > closing > ended
  *
+ * Stanzas go one way, from who has opened the stream, unless both sides agree otherwise before that one is proven or
+ * after (XEP-0288): then back as well, to each domain that is proven, from the one to which it is.
+ *
  * A peer is proven by SASL EXTERNAL or by server dialback (DECISIONS 9). Dialback proves pairs one by one, on a stream that
  * stands already too; who is asked about a key is the caller's business. The third machine is the stream of that question,
  * the fourth that of a component, which shares a secret with us.

@@ -1,8 +1,10 @@
-import type { ScannedElement } from '../xml/index.ts'
-import type { Failure } from '../xmpp/index.ts'
+import type { Element, ScannedElement } from '../xml/index.ts'
+import type { Domain, Failure } from '../xmpp/index.ts'
 import {
+  answerElement,
   answerVerify,
   type DialbackAnswer,
+  type DialbackRequest,
   dialbackKey,
   readDialback,
   refuseResult,
@@ -53,22 +55,31 @@ export function showKey(
 }
 
 export function onDialback(state: Live, scanned: ScannedElement): Step<InitiatingState> {
-  const { options } = state
   const read = readDialback(scanned)
   switch (read.kind) {
     case 'violation':
       return fail(state, { by: 'peer', kind: 'violation', ...read.violation })
-    case 'request': {
-      // DB-18, DB-45: this stream proves us to the peer, not the peer to us; a verify is answered on any stream.
-      const { local } = options.pair
-      const secret = options.dialback ?? null
-      return read.name === 'verify'
-        ? { state, outputs: [writeElement(answerVerify(read, secret, domain => domain === local))] }
-        : { state, outputs: [writeElement(refuseResult(read, domain => domain === local))] }
-    }
+    case 'request':
+      return { state, outputs: [writeElement(answerRequest(state, read))] }
     case 'answer':
       return isOurAnswer(state, read) ? onAnswer(state, read) : onUnsolicited(state)
   }
+}
+
+function answerRequest(state: Live, request: DialbackRequest): Element {
+  const { pair, dialback = null } = state.options
+  const isOurs = (domain: Domain) => domain === pair.local
+  // DB-18: on any stream.
+  if (request.name === 'verify') return answerVerify(request, dialback, isOurs)
+  // DB-45: this stream proves us to the peer, not the peer to us. BI-05: with bidi it may show keys here, and what is
+  // proven already is valid; its other domains are told to come on streams of their own.
+  const { pair: shown } = request
+  const isProven =
+    state.type === 'established' &&
+    state.takes !== null &&
+    shown?.local === pair.local &&
+    shown.remote === pair.remote
+  return isProven ? answerElement(request, { type: 'valid' }) : refuseResult(request, isOurs)
 }
 
 /** DB-40: to the one key that we have shown, on the stream where we have. */

@@ -94,8 +94,9 @@ function refuseKey(state: Negotiating | Established, { pair, key }: DialbackRequ
   if (Buffer.byteLength(key) > limits.dialbackKeyBytes) return 'not-acceptable'
   if (isProven(state, pair)) return null
   const pairs = state.type === 'established' ? state.takes.pairs.length : 0
-  const isFull =
-    verifying.length >= limits.dialbackPending || pairs + verifying.length >= limits.dialbackPairs
+  // Who has us call others for nothing, again and again, has to come again for it.
+  const places = pairs + verifying.length + state.inVain
+  const isFull = verifying.length >= limits.dialbackPending || places >= limits.dialbackPairs
   return isFull ? 'resource-constraint' : null
 }
 
@@ -110,6 +111,7 @@ export function onVerification(
   const asked = state.verifying.find(other => isSame(other, answered))
   if (asked === undefined) return { state, outputs: NOTHING }
   const verifying = state.verifying.filter(other => other !== asked)
+  const inVain = state.inVain + 1
   const write = (answer: Parameters<typeof answerElement>[1]) =>
     writeElement(answerElement({ ...asked, name: 'result' }, answer))
   switch (outcome.type) {
@@ -118,10 +120,10 @@ export function onVerification(
     case 'invalid':
       // DB-26: whoever shows a wrong key has no place here, unless others on its stream have shown right ones.
       if (state.type === 'established' || verifying.length > 0)
-        return { state: { ...state, verifying }, outputs: [write(FORBIDDEN)] }
+        return { state: { ...state, verifying, inVain }, outputs: [write(FORBIDDEN)] }
       return after([write({ type: 'invalid' })], fail(state, WRONG_KEY, true))
     case 'error': // DB-25
-      return { state: { ...state, verifying }, outputs: [write(outcome)] }
+      return { state: { ...state, verifying, inVain }, outputs: [write(outcome)] }
   }
 }
 

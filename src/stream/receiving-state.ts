@@ -70,6 +70,8 @@ export interface Common {
   readonly options: ReceivingOptions
   /** dialback answers that we did not ask for */
   readonly unsolicited: number
+  /** keys that were asked about and have proven nothing */
+  readonly inVain: number
   /** TLS protects the stream */
   readonly secure: boolean
   /** the peer presented a certificate */
@@ -130,8 +132,9 @@ export interface Established extends Common {
 export type Live = Exclude<ReceivingState, Closing | Ended>
 
 /** From a state to another, with what is true in all of them. */
-export function common({ options, unsolicited, secure, certificate, headers, served, bidi }: Live): Common {
-  return { options, unsolicited, secure, certificate, headers, served, bidi }
+export function common(state: Live): Common {
+  const { options, unsolicited, inVain, secure, certificate, headers, served, bidi } = state
+  return { options, unsolicited, inVain, secure, certificate, headers, served, bidi }
 }
 
 /** The features before authentication, and a peer that may ask for what they list. */

@@ -32,6 +32,7 @@ export function startReceiving(options: ReceivingOptions): Step<ReceivingState> 
       type: 'awaiting-open',
       options,
       unsolicited: 0,
+      inVain: 0,
       secure: options.policy.secure,
       certificate: options.peerCertificate,
       headers: 0,

@@ -129,6 +129,25 @@ describe.each(WIRES)('over $name', wire => {
     side.say(message(`from='hall@rooms.montague.example' to='juliet@capulet.example'`))
     expect(side.errors).toEqual(['invalid-from'])
   })
+
+  it('[BI-05] a key of the pair itself is valid, as it is proven already; without bidi it is not', () => {
+    const key = db('result', TO_CAPULET, 'key')
+    const typeOf = (side: Initiating) =>
+      side.elements.at(-1)?.attributes.find(({ name }) => name === 'type')?.value
+    expect(typeOf(begun(wire, DIALBACK + BIDI).say(VALID, key))).toBe('valid')
+    expect(typeOf(bySasl(wire).say(key))).toBe('valid')
+    expect(typeOf(begun(wire, DIALBACK).say(VALID, key))).toBe('error')
+    expect(typeOf(begun(wire, DIALBACK + BIDI).say(key))).toBe('error')
+  })
+
+  it('[BI-05 DB-25] errors in answer to our key, and answers that we did not ask for, are dialback there as anywhere', () => {
+    const refused = begun(wire, DIALBACK + BIDI).say(db('result', { ...TO_CAPULET, type: 'error' }))
+    expect(refused.ended).toMatchObject({ kind: 'unauthenticated' })
+    const other = db('result', { from: 'rooms.montague.example', to: 'capulet.example', type: 'error' })
+    const side = begun(wire, DIALBACK + BIDI).say(VALID, other, other)
+    expect(side.isEstablished).toBe(true)
+    expect(side.say(FROM_ROMEO).stanzas).toHaveLength(1)
+  })
 })
 
 // -- the side that takes the stream ------------------------------------------------------------------------------------
