@@ -5,6 +5,7 @@ import type { DialbackOutcome, Verification } from '../stream/index.ts'
 import { describe, type Failure } from '../xmpp/index.ts'
 import { deadline } from './deadline.ts'
 import { type ReachDeps, reach } from './reach.ts'
+import { redirected } from './redirect.ts'
 
 export interface VerifierDeps extends Omit<ReachDeps, 'limits'> {
   readonly discovery: Pick<Discovery, 'discover' | 'forget'>
@@ -59,7 +60,7 @@ export class Verifier {
       if (!discovered.ok) return this.#unreached(verification, discovered.failure)
       let outcome: DialbackOutcome = { type: 'error', condition: 'remote-server-timeout' }
       for (const candidate of discovered.candidates) {
-        outcome = await this.#askAt(verification, candidate, attempt.signal)
+        outcome = await this.#follow(verification, candidate, attempt.signal)
         if (!isUnanswered(outcome)) return outcome
         if (attempt.signal.aborted) break
       }
@@ -70,17 +71,30 @@ export class Verifier {
     }
   }
 
-  async #askAt(
-    verification: Verification,
-    candidate: Candidate,
-    signal: AbortSignal,
-  ): Promise<DialbackOutcome> {
+  /** One candidate, and whom it redirects us to (WS-55). */
+  async #follow(verification: Verification, first: Candidate, signal: AbortSignal): Promise<DialbackOutcome> {
+    let candidate = first
+    for (let hops = 0; ; hops++) {
+      const { outcome, failure } = await this.#askAt(verification, candidate, signal)
+      if (failure?.kind !== 'redirect' || hops === this.#deps.limits.redirects) return outcome
+      const next = redirected(candidate, failure.uri)
+      if ('by' in next) return outcome
+      candidate = next
+    }
+  }
+
+  async #askAt(verification: Verification, candidate: Candidate, signal: AbortSignal): Promise<Asked> {
     const { pair } = verification
     const reached = await reach(this.#deps, { pair, candidate, signal })
-    if (!reached.ok) return this.#unreached(verification, reached.failure)
+    if (!reached.ok) return { outcome: this.#unreached(verification, reached.failure), failure: null }
     const { transport, verdict } = reached
     const evidence = `its server, ${verdict.via} ${verdict.name}`
-    return verify({ ...this.#deps, transport, verification, evidence, signal })
+    let failure: Failure | null = null
+    const onGone = (why: Failure | null) => {
+      failure = why
+    }
+    const outcome = await verify({ ...this.#deps, transport, verification, evidence, signal, onGone })
+    return { outcome, failure }
   }
 
   /** DB-27, DB-28 */
@@ -101,6 +115,12 @@ export class Verifier {
       ms: 0,
     })
   }
+}
+
+interface Asked {
+  readonly outcome: DialbackOutcome
+  /** why its stream has ended, where that is why there is no answer */
+  readonly failure: Failure | null
 }
 
 type ErrorOutcome = Extract<DialbackOutcome, { type: 'error' }>

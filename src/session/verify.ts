@@ -18,8 +18,8 @@ export interface VerifyOptions {
   readonly clock: Clock
   readonly random: Random
   readonly limits: Limits
-  /** the stream is gone, some time after the answer */
-  readonly onGone?: () => void
+  /** the stream is gone: some time after the answer, or, with why, for want of one */
+  readonly onGone?: (failure: Failure | null) => void
 }
 
 /**
@@ -50,7 +50,7 @@ export function verify(options: VerifyOptions): Promise<stream.DialbackOutcome> 
         signal.removeEventListener('abort', onAbort)
         // The one that counts was before, if there was any.
         tell(unanswered(failure), failure === null ? 'no answer' : describe(failure))
-        onGone?.()
+        onGone?.(failure)
       },
     }
     const first = stream.startVerifying({ ...verification, evidence, limits })

@@ -93,3 +93,8 @@ export const UNVERIFIED: Failure = {
   kind: 'timeout',
   detail: 'the question about a dialback key was not answered in time',
 }
+
+/** WS-53 */
+export function redirectedTo(uri: string): Failure {
+  return { by: 'peer', kind: 'redirect', uri, detail: 'in place of a stream' }
+}

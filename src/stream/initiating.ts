@@ -4,7 +4,7 @@ import { type DomainPair, type Failure, isViolation, NS, parseDomain, toRetry } 
 import { answerClose, answerError, drop, gone, lost, stepClosing } from './closing.ts'
 import { kindOf } from './elements.ts'
 import { violated } from './errors.ts'
-import { CLOSED_EARLY, NO_HEADER, NOT_AUTHENTICATED, NOTHING_IN_COMMON } from './failures.ts'
+import { CLOSED_EARLY, NO_HEADER, NOT_AUTHENTICATED, NOTHING_IN_COMMON, redirectedTo } from './failures.ts'
 import { NO_LIMITS, readFeatures } from './features.ts'
 import { isUsable, versionFault } from './header.ts'
 import { onDialback, showKey } from './initiating-dialback.ts'
@@ -163,8 +163,7 @@ function onClose(state: Live, seeOtherUri: string | undefined): Step<InitiatingS
 /** What the peer's `<close/>` means to us: after `established`, an end in order. */
 function closedBy(state: Live, seeOtherUri: string | undefined): Failure | null {
   if (state.type === 'established') return null
-  if (seeOtherUri !== undefined)
-    return { by: 'peer', kind: 'redirect', uri: seeOtherUri, detail: 'in place of a stream' } // WS-53
+  if (seeOtherUri !== undefined) return redirectedTo(seeOtherUri)
   return refusedAndClosed(state) ?? CLOSED_EARLY
 }
 

@@ -21,7 +21,7 @@ import {
 } from './dialback.ts'
 import { kindOf } from './elements.ts'
 import { violated } from './errors.ts'
-import { CLOSED_EARLY, NO_HEADER, UNVERIFIED } from './failures.ts'
+import { CLOSED_EARLY, NO_HEADER, redirectedTo, UNVERIFIED } from './failures.ts'
 import { openFrame } from './header.ts'
 import type { Step, StreamInput, StreamTimer, Verification } from './machine.ts'
 import { after, arm, disarm, NOTHING, writeElement } from './outputs.ts'
@@ -75,8 +75,13 @@ export function stepVerifying(state: VerifyingState, input: StreamInput): Step<V
       return onOpen(state, input.header)
     case 'element':
       return onElement(state, input.element)
-    case 'close':
-      return leave(state, answerClose(CLOSED_EARLY, closeMs))
+    case 'close': {
+      const { seeOtherUri } = input
+      return leave(
+        state,
+        answerClose(seeOtherUri === undefined ? CLOSED_EARLY : redirectedTo(seeOtherUri), closeMs),
+      )
+    }
     case 'violation':
       return fail(state, { by: 'peer', kind: 'violation', ...input.violation })
     case 'timeout':

@@ -21,8 +21,8 @@ const sent = (from: string, to: string, id: string) => message({ from, to, id, b
 
 const ids = (stanzas: readonly Stanza[]) => stanzas.map(({ id }) => id)
 
-describe('[BI-07] a domain that nobody can dial', () => {
-  it('federates by dialling out, with SASL EXTERNAL, and hears its answers on the same stream', async () => {
+describe('a domain that nobody can dial', () => {
+  it('[BI-07] federates by dialling out, with SASL EXTERNAL, and hears its answers on the same stream', async () => {
     verona = await twoFederations({ capulet: { unreachable: true } })
     const { capulet, montague } = verona
     await capulet.host.send(sent(JULIET, ROMEO, 'out'))
@@ -34,7 +34,7 @@ describe('[BI-07] a domain that nobody can dial', () => {
     expect(capulet.relay.count).toBe(0)
   })
 
-  it('comes back by itself when the connection is cut', async () => {
+  it('[BI-07] comes back by itself when the connection is cut', async () => {
     verona = await twoFederations({ capulet: { unreachable: true }, limits: { goodLifeMs: 0 } })
     const { capulet, montague } = verona
     await capulet.host.send(sent(JULIET, ROMEO, 'out'))
@@ -53,7 +53,7 @@ describe('[BI-07] a domain that nobody can dial', () => {
     await capulet.host.receives(({ id }) => id === 'back')
   })
 
-  it('without a stream of its own it cannot be reached, and who writes to it hears so', async () => {
+  it('[BI-07] without a stream of its own it cannot be reached, and who writes to it hears so', async () => {
     verona = await twoFederations({ capulet: { unreachable: true } })
     const { montague } = verona
     await montague.host.send(sent(ROMEO, JULIET, 'out'))
@@ -61,7 +61,7 @@ describe('[BI-07] a domain that nobody can dial', () => {
     expect(error).toMatchObject({ type: 'error', id: 'out' })
   })
 
-  it('shows no key: nobody could ask about it', async () => {
+  it('[BI-07] shows no key: nobody could ask about it', async () => {
     verona = await twoFederations({
       capulet: { unreachable: true },
       montague: { more: { listen: [{ address: '127.0.0.1:0', clientCertificates: 'off' }] } },
@@ -74,8 +74,8 @@ describe('[BI-07] a domain that nobody can dial', () => {
   })
 })
 
-describe('[BI-06] where it is asked for', () => {
-  it('answers and errors return on the socket that they belong to', async () => {
+describe('where it is asked for', () => {
+  it('[BI-06] answers and errors return on the socket that they belong to', async () => {
     verona = await twoFederations({ capulet: { more: { bidi: true } } })
     const { capulet, montague } = verona
     montague.host.answer = () => ({ taken: false, condition: 'service-unavailable' })
@@ -101,7 +101,7 @@ describe('[BI-06] where it is asked for', () => {
       expect(federation.account()).toMatchObject({ inDoubt: 0, dropped: 0 })
   })
 
-  it('by dialback as well, where no certificate is seen', async () => {
+  it('[BI-06] by dialback as well, where no certificate is seen', async () => {
     const bare = { listen: [{ address: '127.0.0.1:0', clientCertificates: 'off' }] } as const
     verona = await twoFederations({ capulet: { more: { ...bare, bidi: true } }, montague: { more: bare } })
     const { capulet, montague } = verona
@@ -113,7 +113,7 @@ describe('[BI-06] where it is asked for', () => {
     expect(established(montague.events)).toEqual([['receiving', 'dialback']])
   })
 
-  it('ends in order with the side that opened it, and nothing is in doubt', async () => {
+  it('[BI-06] ends in order with the side that opened it, and nothing is in doubt', async () => {
     verona = await twoFederations({ capulet: { more: { bidi: true } } })
     const { capulet, montague } = verona
     for (let n = 0; n < 50; n++) await capulet.host.send(sent(JULIET, ROMEO, `out-${n}`))

@@ -92,6 +92,24 @@ describe('where no certificate of a client is seen', () => {
   })
 })
 
+describe('which stream it is', () => {
+  it('[DB-21] one for each pair, although both domains are at one endpoint', async () => {
+    verona = await twoFederations({
+      capulet: BARE,
+      montague: { ...BARE, also: ['rooms.montague.example'] },
+    })
+    const { capulet, montague } = verona
+    for (const to of [ROMEO, 'orchard@rooms.montague.example'])
+      await capulet.host.send(message({ from: JULIET, to, body: 'wherefore' }))
+    await montague.host.receivesCount(2)
+    const pairs = established(montague.events).map(({ local, remote }) => `${remote} ${local}`)
+    expect(pairs.sort()).toEqual([
+      'capulet.example montague.example',
+      'capulet.example rooms.montague.example',
+    ])
+  })
+})
+
 describe('whose answer counts', () => {
   it('[DB-42] not that of a server whose certificate is for another name', async () => {
     // Whoever speaks for capulet.example at the address that the network gives for it cannot prove to be it.
@@ -138,14 +156,17 @@ describe('whose answer counts', () => {
   })
 })
 
-describe('[DB-23] how much is asked', () => {
-  it.each(['dialbackTotal', 'dialbackPerAddress'] as const)('above %s nothing is dialled', async limit => {
-    verona = await twoFederations({ capulet: BARE, montague: { ...BARE, limits: { [limit]: 0 } } })
-    const { capulet, montague } = verona
-    await capulet.host.send(message({ from: JULIET, to: ROMEO, body: 'wherefore' }))
-    const [error] = await capulet.host.receivesCount(1)
-    expect(errorOf(error as Stanza)).toMatch(/resource-constraint/)
-    expect(capulet.relay.count).toBe(0)
-    expect(established(montague.events)).toEqual([])
-  })
+describe('how much is asked', () => {
+  it.each(['dialbackTotal', 'dialbackPerAddress'] as const)(
+    '[DB-23] above %s nothing is dialled',
+    async limit => {
+      verona = await twoFederations({ capulet: BARE, montague: { ...BARE, limits: { [limit]: 0 } } })
+      const { capulet, montague } = verona
+      await capulet.host.send(message({ from: JULIET, to: ROMEO, body: 'wherefore' }))
+      const [error] = await capulet.host.receivesCount(1)
+      expect(errorOf(error as Stanza)).toMatch(/resource-constraint/)
+      expect(capulet.relay.count).toBe(0)
+      expect(established(montague.events)).toEqual([])
+    },
+  )
 })

@@ -4,7 +4,7 @@ import { systemClock, systemRandom } from '../../src/base/system.ts'
 import { bounce, element, type Failure, iq, message, NS, parseDomain, type Stanza } from '../../src/index.ts'
 import { type EstablishedSession, startInitiating } from '../../src/session/index.ts'
 import { createTlsContext, dialWebSocket } from '../../src/transport/index.ts'
-import type { TestAuthority } from '../kit/authority.ts'
+import type { TestAuthority, TestCertificate } from '../kit/authority.ts'
 import {
   type Country,
   federations,
@@ -457,18 +457,15 @@ it('eight inbound streams of a pair coexist and all deliver; the ninth is refuse
   await capulet.host.receivesCount(16)
 })
 
-it.each([
-  ['wss', 'wss://montague.example/s2s', true],
-  ['http', 'http://montague.example/s2s', false],
-])('a peer that redirects (see-other-uri) to %s', async (_, target, isFollowed) => {
-  const old = await relay()
-  const { capulet, montague, authority } = await verona({
-    capulet: { more: { endpoints: [{ domain: 'montague.example', url: 'wss://old.example/s2s' }] } },
-    connect: { 'old.example:443': old.address },
-  })
-  const certificate = authority.issue({ dns: ['montague.example', 'old.example'] })
+/** A place that sends every stream elsewhere. */
+async function redirecting(
+  domain: string,
+  old: Relay,
+  certificate: TestCertificate,
+  target: string,
+): Promise<void> {
   const front = await testFront({
-    domains: [frontDomain('montague.example', { from: certificate, url: 'wss://old.example/s2s' })],
+    domains: [frontDomain(domain, { from: certificate, url: 'wss://old.example/s2s' })],
     onTransport: ({ transport }) => {
       const recorder = new Recorder()
       recorder.react = () => {
@@ -482,6 +479,19 @@ it.each([
   })
   closing.push(() => front.front.close())
   old.target = front.port
+}
+
+it.each([
+  ['wss', 'wss://montague.example/s2s', true],
+  ['http', 'http://montague.example/s2s', false],
+])('a peer that redirects (see-other-uri) to %s', async (_, target, isFollowed) => {
+  const old = await relay()
+  const { capulet, montague, authority } = await verona({
+    capulet: { more: { endpoints: [{ domain: 'montague.example', url: 'wss://old.example/s2s' }] } },
+    connect: { 'old.example:443': old.address },
+  })
+  const certificate = authority.issue({ dns: ['montague.example', 'old.example'] })
+  await redirecting('montague.example', old, certificate, target)
   await capulet.federation.send(say(JULIET, ROMEO, '1'))
   if (isFollowed) {
     await montague.host.receives(({ id }) => id === '1')
@@ -493,6 +503,26 @@ it.each([
     )
     expect(montague.host.received).toEqual([])
   }
+})
+
+it('the question about a key follows a redirect, too', async () => {
+  const old = await relay()
+  const { capulet, montague, authority } = await verona({
+    montague: {
+      more: {
+        listen: [{ address: '127.0.0.1:0', clientCertificates: 'off' }],
+        endpoints: [{ domain: 'capulet.example', url: 'wss://old.example/s2s' }],
+      },
+    },
+    connect: { 'old.example:443': old.address },
+  })
+  const certificate = authority.issue({ dns: ['capulet.example', 'old.example'] })
+  await redirecting('capulet.example', old, certificate, 'wss://capulet.example/s2s')
+  await capulet.federation.send(say(JULIET, ROMEO, '1'))
+  await montague.host.receives(({ id }) => id === '1')
+  const stands = await montague.sees(({ type }) => type === 'stream:established')
+  expect(stands).toMatchObject({ role: 'receiving', authentication: 'dialback' })
+  expect(old.count).toBe(1)
 })
 
 it('errors of a host reach the sender, whichever domain it is', async () => {
