@@ -49,7 +49,7 @@ export const LIMITS = {
   dialbackPairs: limit(
     'count',
     50,
-    'pairs that one stream may prove, those that are asked about included (DB-23)',
+    'pairs that one stream may prove; keys that are asked about count, and those that have proven nothing (DB-23)',
   ),
   dialbackMs: limit('ms', 60_000, 'a key is shown to its answer: the peer calls back meanwhile (WS-56)'),
   dialbackPerAddress: limit('count', 64, 'keys that one address has us ask about at a time (DB-23)'),

@@ -175,6 +175,23 @@ describe.each(WIRES)('who is shown a key, over $name', wire => {
     expect(answers(full.say(shows('d0.example'))).at(-1)).toBe('valid')
   })
 
+  it.each([
+    ['wrong', 'invalid', 'error forbidden'],
+    ['not known to be right', 'error', 'error remote-server-timeout'],
+  ] as const)(
+    '[DB-23 DB-26] keys that are %s keep their place: nobody has others called without end',
+    (_, outcome, answer) => {
+      const { dialbackPairs } = defaultLimits
+      const side = shownReceiving(wire).answer('valid')
+      for (let count = 1; count < dialbackPairs; count++) side.say(shows('d.example')).answer(outcome)
+      expect(answers(side).slice(1)).toEqual(Array(dialbackPairs - 1).fill(answer))
+      side.say(shows('d.example'))
+      expect(side.asked).toHaveLength(dialbackPairs)
+      expect(answers(side).at(-1)).toBe('error resource-constraint')
+      expect(side.ended).toBeUndefined()
+    },
+  )
+
   it('[DB-23] a key that nobody could have made is not kept', () => {
     const { dialbackKeyBytes } = defaultLimits
     const longest = receivingMontague(wire).say(shows('capulet.example', 'k'.repeat(dialbackKeyBytes)))
