@@ -20,12 +20,16 @@ type Script = (stream: {
   readonly session: EstablishedSession
   stands(): Failure | null
   ends(failure: Failure | null): void
+  /** what we try first there */
+  readonly first: 'external' | 'dialback' | undefined
 }) => void
 
 const HOST_UNKNOWN: Failure = { by: 'peer', kind: 'reported', condition: 'host-unknown', detail: '' }
 const CONFLICT: Failure = { by: 'peer', kind: 'reported', condition: 'conflict', detail: '' }
 const POLICY: Failure = { by: 'peer', kind: 'reported', condition: 'policy-violation', detail: '' }
 const UNAUTHENTICATED: Failure = { by: 'peer', kind: 'unauthenticated', detail: 'no mechanism in common' }
+/** It went away with our certificate's refusal. */
+const REFUSED: Failure = { ...UNAUTHENTICATED, retryWith: 'dialback' }
 const to = (uri: string): Failure => ({ by: 'peer', kind: 'redirect', uri, detail: uri })
 
 /** by the host of the candidate */
@@ -41,6 +45,8 @@ const SCRIPTS: Readonly<Record<string, Script>> = {
   'insecure.example': ({ ends }) => ends(to('ws://good.example/s2s')),
   'circle.example': ({ ends }) => ends(to('wss://circle.example/s2s')),
   'astray.example': ({ ends }) => ends(to('wss://wrong.example/s2s')),
+  'gruff.example': ({ first, stands, ends }) => void (first === 'dialback' ? stands() : ends(REFUSED)),
+  'gone.example': ({ ends }) => ends(REFUSED),
   'silent.example': () => {},
   'dies.example': ({ stands, ends }) => {
     stands()
@@ -99,7 +105,7 @@ function found(...candidates: readonly Candidate[]): void {
   discovered = { ok: true, candidates, source: 'test' }
 }
 
-const startInitiating: StartInitiating = ({ transport, pair, handler }) => {
+const startInitiating: StartInitiating = ({ transport, pair, handler, first }) => {
   transports.push(transport)
   transport.attach(new Recorder())
   let over = false
@@ -134,6 +140,7 @@ const startInitiating: StartInitiating = ({ transport, pair, handler }) => {
   setImmediate(() =>
     script?.({
       session,
+      first,
       stands() {
         const failure = handler.onEstablished(session)
         if (failure !== null) ends(failure)
@@ -226,6 +233,21 @@ describe('a dial', () => {
     expect(tried()).toEqual(['wss://good.example/s2s'])
     expect(events.map(({ type }) => type)).toEqual(['candidate:trying', 'identity', 'candidate:connected'])
     expect(forgotten).toEqual([])
+  })
+
+  it('comes once more, with a key, to whom our certificate is not enough (SA-14)', async () => {
+    found(candidate('gruff.example'), candidate('other.example'))
+    const { connected } = await connect()
+    expect(connected).not.toBeNull()
+    expect(tried()).toEqual(['wss://gruff.example/s2s', 'wss://gruff.example/s2s'])
+    expect(reasons()).toEqual(['peer.unauthenticated'])
+  })
+
+  it('but not a third time (SA-14)', async () => {
+    found(candidate('gone.example'), candidate('good.example'))
+    const { connected } = await connect()
+    expect(connected).not.toBeNull()
+    expect(tried()).toEqual(['wss://gone.example/s2s', 'wss://gone.example/s2s', 'wss://good.example/s2s'])
   })
 
   it('goes on to the next one, whatever is wrong with an endpoint that does not speak for the domain', async () => {
