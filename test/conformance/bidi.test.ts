@@ -233,6 +233,12 @@ describe.each(WIRES)('offered over $name', wire => {
     expect(side.authorised).toEqual(['capulet.example', 'rooms.capulet.example'])
   })
 
+  it('[DB-44 BI-04] after EXTERNAL, a key on it is of the header behind the restart', () => {
+    const side = authenticate(taken(wire).say(request()))
+    side.say(db('result', { from: 'rooms.capulet.example', to: 'montague.example' }, 'key'))
+    expect(side.asked.map(({ id }) => id)).toEqual([ID_2])
+  })
+
   it('[BI-04] what was asked for before it was offered is not asked for', () => {
     const side = receiving(wire, { bidi: true })
     side.verdict = null
