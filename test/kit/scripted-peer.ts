@@ -55,6 +55,8 @@ export class ScriptedPeer {
   connections = 0
   /** What is answered to a question about a key, at once; null: `takes` has it. */
   judge: (question: string) => 'valid' | 'invalid' | null = () => null
+  /** what its host-meta says of a domain; default: itself */
+  links = (domain: string): readonly unknown[] => [link(`wss://${domain}:${this.port}/s2s`)]
   /** domains for which no header is answered: `opened` has the streams to them */
   readonly silent = new Set<string>()
   readonly #options: ScriptedPeerOptions
@@ -82,7 +84,7 @@ export class ScriptedPeer {
       const host = request.headers.host?.replace(/:\d+$/, '') ?? ''
       response.statusCode = request.url === JRD ? 200 : 404
       response.setHeader('Content-Type', 'application/json')
-      response.end(request.url === JRD ? jrd([link(`wss://${host}:${port}/s2s`)]) : '')
+      response.end(request.url === JRD ? jrd(this.links(host)) : '')
     })
   }
 
@@ -130,11 +132,11 @@ export class ScriptedPeer {
     return stream
   }
 
-  /** Answer a gateway's header: ours and the features. */
-  greet(stream: ScriptedStream, opening: string): string {
+  /** Answer a gateway's header: ours and the features. @returns the id of ours */
+  greet(stream: ScriptedStream, opening: string, wanted?: string): string {
     const { offersExternal = () => false, offersBidi = false } = this.#options
     const [from, to] = [attributeIn(opening, 'from'), attributeIn(opening, 'to')]
-    const id = this.answerOpen(stream, opening)
+    const id = this.answerOpen(stream, opening, wanted)
     const offered = [
       offersExternal(from) ? EXTERNAL : '',
       `<dialback xmlns='${NS.dialbackFeature}'><errors/></dialback>`,
@@ -147,9 +149,8 @@ export class ScriptedPeer {
   }
 
   /** Our header alone. @returns its id */
-  answerOpen(stream: ScriptedStream, opening: string): string {
+  answerOpen(stream: ScriptedStream, opening: string, id = `stream-${++this.#ids}`): string {
     const [from, to] = [attributeIn(opening, 'from'), attributeIn(opening, 'to')]
-    const id = `stream-${++this.#ids}`
     stream.say(`<open xmlns='${NS.framing}' from='${to}' to='${from}' id='${id}' version='1.0'/>`)
     return id
   }

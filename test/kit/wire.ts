@@ -299,13 +299,14 @@ export async function rawTlsServer(options: TlsOptions): Promise<RawServer> {
 }
 
 /** A TCP server whose connections are written by hand, e.g. to look at a ClientHello. */
-export async function rawTcpServer(): Promise<RawServer> {
-  return serve(createTcpServer(), 'connection')
+export async function rawTcpServer(address = '127.0.0.1'): Promise<RawServer> {
+  return serve(createTcpServer(), 'connection', address)
 }
 
 async function serve(
   server: Server | TcpServer,
   event: 'secureConnection' | 'connection',
+  address = '127.0.0.1',
 ): Promise<RawServer> {
   const arrived: RawPeer[] = []
   const all: RawPeer[] = []
@@ -318,7 +319,7 @@ async function serve(
     else next(peer)
   })
   server.on('tlsClientError', () => {})
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>(resolve => server.listen(0, address, resolve))
   const { port } = server.address() as AddressInfo
   return {
     port,
