@@ -25,7 +25,7 @@ export const idle: Bench = {
     const host = Child.start<FederationReceiving>('federation-receiving', signal, ['--expose-gc'])
     const dialler = Child.start<FederationInitiating>('federation-initiating', signal)
     try {
-      const port = await host.call('start', receiving)
+      const { port } = await host.call('start', receiving)
       await dialler.call('start', { identity: initiating, port, domains: FIRST_STREAMS + STREAMS })
       const open = (count: number) =>
         Promise.all([host.call('streams', count), dialler.call('open', { count, concurrency: CONCURRENCY })])

@@ -7,6 +7,7 @@ import { oneWay } from './one-way.ts'
 import { relay } from './relay.ts'
 import { scanner } from './scanner.ts'
 import { setup } from './setup.ts'
+import { setupByDialback } from './setup-dialback.ts'
 import { renderTable } from './table.ts'
 
 // npm run bench -- [--json] [NAME...]: measures, prints each figure beside its limit, exits 1 where one is missed. A name is
@@ -14,10 +15,11 @@ import { renderTable } from './table.ts'
 
 const FEDERATION = 'federation'
 const SUITES: Readonly<Record<string, readonly Bench[]>> = {
-  [FEDERATION]: [scanner, oneWay, setup, idle],
+  [FEDERATION]: [scanner, oneWay, setup, setupByDialback, idle],
+  setup: [setup, setupByDialback],
   relay,
 }
-const BENCHES = Object.values(SUITES).flat()
+const BENCHES = [...new Set(Object.values(SUITES).flat())]
 const DEADLINE_MS = 60_000
 
 export interface Result {
@@ -34,7 +36,7 @@ async function main(): Promise<number> {
   const names = positionals.length === 0 ? [FEDERATION] : positionals
   const isAsked = ({ name }: Bench) =>
     names.includes(name) || names.some(asked => SUITES[asked]?.some(bench => bench.name === name))
-  const known = [...Object.keys(SUITES), ...BENCHES.map(({ name }) => name)]
+  const known = [...new Set([...Object.keys(SUITES), ...BENCHES.map(({ name }) => name)])]
   const unknown = names.filter(name => !known.includes(name))
   if (unknown.length > 0) {
     process.stderr.write(`no such bench: ${unknown.join(', ')}; there are ${known.join(', ')}\n`)

@@ -31,7 +31,7 @@ export const oneWay: Bench = {
     const bareSender = Child.start<BareInitiating>('bare-initiating', signal)
     const children = [host, sender, bareReceiver, bareSender]
     try {
-      const port = await host.call('start', receiving)
+      const { port } = await host.call('start', receiving)
       await sender.call('start', { identity: initiating, port, domains: 0 })
       const barePort = await bareReceiver.call('start', receiving)
       await bareSender.call('start', { identity: initiating, port: barePort })

@@ -29,7 +29,7 @@ export const setup: Bench = {
     const tlsClient = Child.start<TlsInitiating>('tls-initiating', signal)
     const children = [host, dialler, tlsServer, tlsClient]
     try {
-      const port = await host.call('start', receiving)
+      const { port } = await host.call('start', receiving)
       const tlsPort = await tlsServer.call('start', receiving)
       const load = { count: COUNT, concurrency: CONCURRENCY }
 

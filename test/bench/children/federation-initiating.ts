@@ -21,6 +21,8 @@ let host: EmbeddedHost = embedded()
 /** domains that have no stream yet */
 let fresh: string[] = []
 let onEstablished: () => void = () => {}
+/** of all its streams */
+let authentication = ''
 const stanzas = corpus().map(read)
 let next = 0
 
@@ -38,28 +40,44 @@ function greet(domain: string): void {
 }
 
 const calls = {
-  /** Anew: nothing of an earlier one stays. @param domains how many subdomains it serves beside its own */
-  async start(options: { identity: Identity; port: number; domains: number }): Promise<void> {
-    const { identity, port, domains } = options
+  /**
+   * Anew: nothing of an earlier one stays.
+   * @param domains how many subdomains it serves beside its own
+   * @param listen the port at which peers reach it; absent: nobody can
+   */
+  async start(options: {
+    identity: Identity
+    port: number
+    domains: number
+    listen?: number
+  }): Promise<void> {
+    const { identity, port, domains, listen } = options
     await federation?.close()
     host = embedded()
+    authentication = ''
     fresh = Array.from({ length: domains }, (_, index) => `d${index}.capulet.example`)
     federation = await createFederation({
       domains: [
         {
           name: 'capulet.example',
           also: fresh,
+          ...(listen === undefined ? {} : { url: 'wss://capulet.example/s2s', ips: ['127.0.0.1'] }),
           certificate: identity.certificate,
           key: identity.key,
           host,
         },
       ],
+      listen: listen === undefined ? [] : [{ address: `127.0.0.1:${listen}` }],
       trust: { ca: [identity.ca] },
       network: { allowPrivate: ['127.0.0.0/8'], connect: { 'montague.example:443': `127.0.0.1:${port}` } },
       endpoints: [{ domain: 'montague.example', url: 'wss://montague.example/s2s' }],
       limits: BENCH_LIMITS,
       onEvent: event => {
-        if (event.type === 'stream:established') onEstablished()
+        if (event.type === 'stream:established') {
+          if (authentication === '') authentication = event.authentication
+          else if (authentication !== event.authentication) authentication = 'mixed'
+          onEstablished()
+        }
         if (event.type === 'stanza:bounced') throw new Error(event.detail)
       },
     })
@@ -76,8 +94,11 @@ const calls = {
     }
   },
 
-  /** One stream for each of so many domains, so many at a time. Resolves when all are established. */
-  open({ count, concurrency }: { count: number; concurrency: number }): Promise<void> {
+  /**
+   * One stream for each of so many domains, so many at a time. Resolves when all are established.
+   * @returns how all have authenticated, or 'mixed'
+   */
+  open({ count, concurrency }: { count: number; concurrency: number }): Promise<string> {
     const domains = fresh.splice(0, count)
     if (domains.length < count) throw new Error('not so many domains')
     let left = count
@@ -86,7 +107,7 @@ const calls = {
         left -= 1
         const domain = domains.pop()
         if (domain !== undefined) greet(domain)
-        if (left === 0) resolve()
+        if (left === 0) resolve(authentication)
       }
       for (const domain of domains.splice(0, concurrency)) greet(domain)
     })

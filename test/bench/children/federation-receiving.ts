@@ -43,8 +43,14 @@ class CountingHost implements Host {
 const TAKEN: Delivery = { taken: true }
 
 const calls = {
-  /** @returns the port */
-  async start(identity: Identity): Promise<number> {
+  /**
+   * @param callers who may be asked about a key: domains, and the port at which all of them are reached
+   * @returns the port that asks for certificates, and the one that does not
+   */
+  async start(
+    identity: Identity,
+    callers: { domains: readonly string[]; port: number } = { domains: [], port: 0 },
+  ): Promise<{ port: number; withoutCertificates: number }> {
     federation = await createFederation({
       domains: [
         {
@@ -56,14 +62,20 @@ const calls = {
           host: new CountingHost(),
         },
       ],
-      listen: [{ address: '127.0.0.1:0' }],
+      listen: [{ address: '127.0.0.1:0' }, { address: '127.0.0.1:0', clientCertificates: 'off' }],
+      network: {
+        allowPrivate: ['127.0.0.0/8'],
+        connect: { 'capulet.example:443': `127.0.0.1:${callers.port}` },
+      },
+      endpoints: callers.domains.map(domain => ({ domain, url: 'wss://capulet.example/s2s' })),
       trust: { ca: [identity.ca] },
       limits: BENCH_LIMITS,
       onEvent: event => {
         if (event.type === 'stream:established') streams.one()
       },
     })
-    return federation.listening[0]?.port ?? 0
+    const [asking, other] = federation.listening
+    return { port: asking?.port ?? 0, withoutCertificates: other?.port ?? 0 }
   },
 
   /** Resolves when so many more have been delivered. */
