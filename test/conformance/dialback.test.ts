@@ -9,6 +9,8 @@ import {
   DIALBACK_OFFERED,
   db,
   domain,
+  establishedInitiating,
+  establishedReceiving,
   FROM_CAPULET,
   FROM_MONTAGUE,
   features,
@@ -286,6 +288,31 @@ describe('elements', () => {
         peer: proven(MONTAGUE),
       }).say(wire.open({ ...FROM_MONTAGUE, 'xmlns:db': NS.dialback }), features(''))
       expect(trees(old.sent)).toMatchObject([{ name: `{${NS.dialback}}result` }])
+    },
+  )
+
+  it.each(WIRES)(
+    '[WS-35 DB-15] every header of ours declares the prefix where we do dialback, after a restart too: over $name',
+    wire => {
+      const declares = (side: { readonly sent: readonly string[] }) =>
+        side.sent
+          .filter(text => /<(open|stream:stream) /.test(text))
+          .map(text => text.includes(` xmlns:db='${NS.dialback}'`))
+      const taken = (dialback?: typeof SECRETS.montague) =>
+        establishedReceiving(wire, dialback === undefined ? {} : { dialback })
+      const dialled = (dialback?: typeof SECRETS.capulet) =>
+        establishedInitiating(wire, dialback === undefined ? {} : { dialback })
+      expect([declares(taken(SECRETS.montague)), declares(dialled(SECRETS.capulet))]).toEqual([
+        [true, true],
+        [true, true],
+      ])
+      expect([declares(taken()), declares(dialled())]).toEqual([
+        [false, false],
+        [false, false],
+      ])
+      expect(declares(verifying(wire))).toEqual([true])
+      const refused = receiving(wire, { dialback: SECRETS.montague }).say(wire.open({ to: 'nosuch.example' }))
+      expect(declares(refused)).toEqual([true])
     },
   )
 
