@@ -138,6 +138,8 @@ describe.each(WIRES)('over $name', wire => {
     expect(typeOf(bySasl(wire).say(key))).toBe('valid')
     expect(typeOf(begun(wire, DIALBACK).say(VALID, key))).toBe('error')
     expect(typeOf(begun(wire, DIALBACK + BIDI).say(key))).toBe('error')
+    for (const other of [{ from: 'rooms.montague.example' }, { to: 'verona.example' }])
+      expect(typeOf(bySasl(wire).say(db('result', { ...TO_CAPULET, ...other }, 'key')))).toBe('error')
   })
 
   it('[BI-05 DB-25] errors in answer to our key, and answers that we did not ask for, are dialback there as anywhere', () => {
