@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { defaultLimits } from '../../../src/base/index.ts'
 import { dialbackSecret } from '../../../src/stream/index.ts'
 import { message, NS } from '../../../src/xmpp/index.ts'
 import {
@@ -8,6 +9,7 @@ import {
   initiatingAgainst,
   MONTAGUE,
   numbered,
+  range,
   receivingAgainst,
   type Setting,
   STEPS,
@@ -79,6 +81,33 @@ describe('both sides', () => {
     receiving.session.abort({ by: 'network', kind: 'closed', detail: 'cut' })
     await turns()
     expect(receiving.handler.ends[0]?.unconfirmed.map(text)).toEqual([text(back())])
+  })
+
+  it('slow a sender whose peer does not read, whoever has opened the stream, and end where it never does', async () => {
+    const { initiating, receiving, clock } = await established({
+      ...both,
+      limits: { sendHighWaterBytes: 20_000 },
+    })
+    initiating.transport.pause()
+    let sent = 0
+    const fill = () => {
+      for (;;) {
+        sent += 1
+        if (!receiving.handler.standing.send(back(String(sent)))) return
+      }
+    }
+    fill()
+    expect([sent > 50, receiving.handler.drains]).toEqual([true, 0])
+    initiating.transport.resume()
+    await turns()
+    expect(receiving.handler.drains).toBe(1)
+    expect(initiating.handler.numbers).toEqual(range(1, sent))
+    initiating.transport.pause()
+    fill()
+    await clock.pass(defaultLimits.deadMs, 1_000)
+    expect(receiving.handler.ends).toMatchObject([
+      { failure: { by: 'network', detail: expect.stringContaining('has read nothing') } },
+    ])
   })
 
   it.each([
