@@ -37,7 +37,11 @@ describe.each(containerfiles)('deploy/%s', name => {
 })
 
 it('the kits that are meant are there', () => {
-  expect(containerfiles.sort()).toEqual(['container/Containerfile', 'container/prosody.Containerfile'])
+  expect(containerfiles.sort()).toEqual([
+    'container/Containerfile',
+    'container/prosody.Containerfile',
+    'one-port/Containerfile',
+  ])
 })
 
 describe('deploy/container/compose.yaml', () => {

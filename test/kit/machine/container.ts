@@ -65,7 +65,13 @@ export interface ContainerOptions {
   readonly command?: readonly string[]
 }
 
-/** The image's process as the first of its own, without any capability, on the machine's network. */
+/** What engines leave to root of what it needs to prepare a volume and to become somebody else. */
+const OF_ROOT = ',+chown,+dac_override,+fowner,+kill,+setgid,+setuid'
+
+/**
+ * The image's process as the first of its own, on the machine's network. It has no capability, and little more where it
+ * begins as root.
+ */
 export class Container {
   readonly #machine: Machine
   readonly #image: Image
@@ -88,8 +94,7 @@ setsid unshare --mount --pid --fork --kill-child --mount-proc -- bash -ec ${quot
   </dev/null >${place}.log" 2>&1 &
 container=$!
 echo "$container" >${place}.pid"
-until first=$(pgrep --parent "$container"); do sleep 0.02; done
-echo "$first" >${place}.first"
+until pgrep --parent "$container" >${place}.first" || ! kill -0 "$container"; do sleep 0.02; done
 `)
     return container
   }
@@ -143,11 +148,12 @@ echo "$first" >${place}.first"
   /** An engine gives a HOME to every user. */
   #as(user: string, command: readonly string[]): string {
     const [name = '', group = name] = user.split(':')
+    const bounds = `-all${name === 'root' ? OF_ROOT : ''}`
     const environment = { HOME: '/', ...this.#image.environment, ...this.#options.environment }
     return [
       `env --ignore-environment --chdir ${this.#image.directory} PATH="$PATH"`,
       ...Object.entries(environment).map(([key, value]) => quoted(`${key}=${value}`)),
-      `setpriv --reuid ${name} --regid ${group} --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all --`,
+      `setpriv --reuid ${name} --regid ${group} --clear-groups --no-new-privs --bounding-set=${bounds} --inh-caps=-all --`,
       ...command.map(quoted),
     ].join(' ')
   }
