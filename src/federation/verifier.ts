@@ -64,7 +64,8 @@ export class Verifier {
         if (!isUnanswered(outcome)) return outcome
         if (attempt.signal.aborted) break
       }
-      discovery.forget(remote)
+      // Where nobody waits any more, nothing was learnt.
+      if (!given.aborted) discovery.forget(remote)
       return outcome
     } finally {
       attempt.release()

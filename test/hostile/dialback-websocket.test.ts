@@ -80,6 +80,18 @@ describe('[DB-23] how often we call', () => {
     await stage.unharmed()
   })
 
+  it('without reading where a domain is anew for each who shows a key and leaves', async () => {
+    stage = await victims()
+    for (let count = 1; count <= 10; count++) {
+      const stream = await stage.shows(MALLORY)
+      await questions(count)
+      stream.vanish()
+      await Promise.all(stage.peer.streams.map(stream => stream.rest()))
+    }
+    expect(stage.peer.connections).toBe(10 + 2)
+    await stage.unharmed()
+  })
+
   it('no longer once fifty keys of a stream have proven nothing', async () => {
     stage = await victims()
     const { peer, capulet } = stage
