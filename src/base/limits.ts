@@ -155,6 +155,11 @@ export const LIMITS = {
 
   // -- HTTP front
   httpHeaderBytes: limit('bytes', 8 * KIB, 'request head'),
+  httpForwardedHeaderBytes: limit(
+    'bytes',
+    32 * KIB,
+    'the same where a proxy hands on the certificates of clients',
+  ),
   httpHeaderFields: limit('count', 64, 'request header fields'),
   httpIdleMs: limit('ms', 5_000, 'a connection without a further request'),
   httpCheckMs: limit('ms', 1_000, 'how often the deadlines of requests are looked at; Node: 30 s'),

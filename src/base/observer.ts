@@ -47,6 +47,8 @@ export interface Events {
     setupMs: number
   }
   'stream:ended': StreamLabel & { established: boolean; reason: string; detail: string; lifeMs: number }
+  /** a field of a request says what only a proxy of ours may say, or says it badly: it counts for nothing */
+  'forwarded:ignored': { address: string; field: string; detail: string }
   /** a key was shown to us, and a server of its domain was asked whether it is its own (XEP-0220) */
   'dialback:asked': {
     local: string

@@ -71,9 +71,24 @@ export interface ProxyOptions {
 }
 
 export interface ListenOptions {
-  /** 'address:port' or '[address]:port'; port 0 takes a free one */
+  /** 'address:port' or '[address]:port', where port 0 takes a free one; behind a proxy 'unix:/path' too */
   readonly address: string
   readonly clientCertificates?: 'request' | 'off'
+  /** false: a proxy in front ends TLS, and only it is answered. Default true. The rest is of such listeners only. */
+  readonly tls?: boolean
+  /** CIDR blocks of that proxy; a unix socket needs none */
+  readonly trustedProxies?: readonly string[]
+  /** where the proxy says for whom it comes: X-Forwarded-For and -Proto (the default), or Forwarded (RFC 7239) */
+  readonly forwarded?: 'x-forwarded' | 'forwarded'
+  /** how many proxies of ours there are, each of which appends whom it has seen. Default 1. */
+  readonly forwardedHops?: number
+  /**
+   * How the proxy hands on certificates of clients. Only where it proves itself, by `proxySecret` or a unix socket
+   * (DECISIONS 25). Default: not at all.
+   */
+  readonly forwardedCertificate?: 'rfc9440' | 'xfcc' | 'nginx' | 'alb'
+  /** what the proxy shows in X-Isthmus-Proxy-Secret with every request */
+  readonly proxySecret?: string
 }
 
 /** Options that are believed from here on. */
@@ -116,9 +131,23 @@ export interface KeyPair {
 }
 
 export interface ListenSettings {
+  /** an IP address; the path of a unix socket */
   readonly address: string
+  /** of a unix socket 0 */
   readonly port: number
+  readonly unix: boolean
   readonly clientCertificates: 'request' | 'off'
+  /** null: TLS ends here */
+  readonly proxy: ProxySettings | null
+}
+
+/** Of a proxy that ends TLS in front of us. */
+export interface ProxySettings {
+  readonly trusted: readonly string[]
+  readonly fields: 'x-forwarded' | 'forwarded'
+  readonly hops: number
+  readonly secret: string | null
+  readonly certificate: 'rfc9440' | 'xfcc' | 'nginx' | 'alb' | null
 }
 
 /** @throws TypeError that names every problem at once */
@@ -129,11 +158,7 @@ export function readOptions(options: FederationOptions): Settings {
   const { allowPrivate = [], connect = {} } = options.network ?? {}
 
   const domains = readDomains(options.domains, ca, problem)
-  const listen = (options.listen ?? []).flatMap(({ address, clientCertificates = 'request' }, index) => {
-    const read = readAddress(address)
-    if (read === null) problem(`listen[${index}].address`, `not ADDRESS:PORT: ${quoted(address)}`)
-    return read === null ? [] : [{ ...read, clientCertificates }]
-  })
+  const listen = readListen(options.listen ?? [], domains, problem)
   if (listen.length > 0 && domains.every(({ url }) => url === null))
     problem('listen', 'no domain has a url: nobody would come')
   for (const found of createTrustStore({ roots: ca, intermediates }).problems) problem('trust', found)
@@ -176,6 +201,44 @@ export function readOptions(options: FederationOptions): Settings {
 }
 
 type Problem = (path: string, what: string) => void
+
+function readListen(
+  given: readonly ListenOptions[],
+  domains: readonly DomainSettings[],
+  problem: Problem,
+): ListenSettings[] {
+  return given.flatMap((options, index) => {
+    const path = `listen[${index}]`
+    const { address, clientCertificates = 'request', tls = true } = options
+    const unix = /^unix:(\/[^\0]+)$/.exec(address)?.[1] ?? null
+    const read = unix === null ? readAddress(address) : { address: unix, port: 0 }
+    if (read === null) problem(`${path}.address`, `not ADDRESS:PORT: ${quoted(address)}`)
+    if (tls && unix !== null) problem(`${path}.address`, 'a unix socket is for a proxy (tls: false)')
+    if (tls && domains.some(({ url, identity }) => url !== null && identity === null))
+      problem(path, 'TLS needs the certificate of every domain with a url')
+    const proxy = tls
+      ? null
+      : readProxy(options, unix !== null, (key, what) => problem(`${path}.${key}`, what))
+    return read === null ? [] : [{ ...read, unix: unix !== null, clientCertificates, proxy }]
+  })
+}
+
+function readProxy(options: ListenOptions, unix: boolean, problem: Problem): ProxySettings {
+  const { trustedProxies: trusted = [], forwarded: fields = 'x-forwarded', forwardedHops: hops = 1 } = options
+  const { proxySecret: secret = null, forwardedCertificate: certificate = null } = options
+  if (trusted.length === 0 && !unix) problem('trustedProxies', 'nobody could say that TLS ended before us')
+  trusted.forEach((block, index) => {
+    if (!isBlock(block)) problem(`trustedProxies[${index}]`, `not a CIDR block: ${quoted(block)}`)
+  })
+  if (!Number.isInteger(hops) || hops < 1) problem('forwardedHops', `not a count: ${hops}`)
+  if (secret === '') problem('proxySecret', 'empty')
+  if (certificate !== null && secret === null && !unix)
+    problem(
+      'forwardedCertificate',
+      'a certificate is public: the hop must prove itself, by proxySecret or a unix socket',
+    )
+  return { trusted, fields, hops, secret, certificate }
+}
 
 function readDomains(
   given: readonly DomainOptions[],

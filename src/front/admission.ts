@@ -15,11 +15,12 @@ export type AdmissionLimits = Pick<
 export class Place {
   /** its address has too many unauthenticated connections: it is answered 429, except on proxied paths */
   crowded = false
-  readonly source: string
+  /** whose connection it is; '' while it is a proxy's, which counts as nobody's */
+  source: string
   /** how to end it where its place is needed */
   evict: () => void
   readonly #admission: Admission
-  #counted = true
+  #counted: boolean
   #here = true
   #authenticated = false
   /** proxied requests that it carries */
@@ -29,6 +30,21 @@ export class Place {
     this.#admission = admission
     this.source = source
     this.evict = evict
+    this.#counted = source !== ''
+  }
+
+  /**
+   * A proxy has brought somebody, whose connection it is from now on.
+   * @returns false: too many new ones come from there
+   */
+  claim(address: string): boolean {
+    const source = this.#admission.admit(address)
+    if (source === null) return false
+    if (this.#counted || this.#authenticated || !this.#here) return true
+    this.source = source
+    this.#counted = true
+    this.#admission.count(this)
+    return true
   }
 
   /** Only the total counts it from now on. Idempotent. */
@@ -49,7 +65,7 @@ export class Place {
       if (!lent) return
       lent = false
       this.#lent -= 1
-      if (this.#lent > 0 || this.#authenticated || !this.#here) return
+      if (this.#lent > 0 || this.#authenticated || !this.#here || this.source === '') return
       this.#counted = true
       this.#admission.count(this)
     }
@@ -100,12 +116,28 @@ export class Admission {
   }
 
   enter(address: string, evict: () => void): Admitted {
+    const source = this.admit(address)
+    if (source === null) return { ok: false, reason: 'rate' }
+    const entered = this.#enter(source, evict)
+    if (entered.ok) this.count(entered.place)
+    return entered
+  }
+
+  /** A connection of a proxy, which comes for many: only the total counts it until it says for whom. */
+  enterForOthers(evict: () => void): Admitted {
+    return this.#enter('', evict)
+  }
+
+  /** @returns the source of an address; null: too many new ones come from there */
+  admit(address: string): string | null {
     const source = sourceOf(address)
-    if (!this.#takeToken(source)) return { ok: false, reason: 'rate' }
+    return this.#takeToken(source) ? source : null
+  }
+
+  #enter(source: string, evict: () => void): Admitted {
     if (this.#total >= this.#limits.connections) return { ok: false, reason: 'connections' }
     const place = new Place(this, source, evict)
     this.#total += 1
-    this.count(place)
     return { ok: true, place }
   }
 

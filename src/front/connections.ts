@@ -12,26 +12,35 @@ export interface Connection {
   readonly exchanges: Set<Exchange>
 }
 
-/** Who is connected, by both ends of the connection: Node does not say which TLS socket is over which TCP socket. */
+/**
+ * Who is connected. Of a TLS socket by both ends of the connection, because Node does not say which TCP socket is below it; a
+ * unix socket has no ends.
+ */
 export class Connections {
-  readonly #connections = new Map<string, Connection>()
+  readonly #connections = new Map<Socket, Connection>()
+  readonly #byEnds = new Map<string, Connection>()
 
   /** Until the socket closes. */
   add(socket: Socket, place: Place): void {
     const key = keyOf(socket)
     const exchanges = new Set<Exchange>()
-    this.#connections.set(key, { place, socket, exchanges })
+    const connection = { place, socket, exchanges }
+    this.#connections.set(socket, connection)
+    if (key !== null) this.#byEnds.set(key, connection)
     socket.once('close', () => {
       // Node does not tell answers that wait for their turn.
       for (const exchange of exchanges) exchange.leave()
-      this.#connections.delete(key)
+      this.#connections.delete(socket)
+      if (key !== null) this.#byEnds.delete(key)
       place.leave()
     })
   }
 
   /** @param socket of TCP or TLS */
   of(socket: Duplex): Connection | null {
-    return socket instanceof Socket ? (this.#connections.get(keyOf(socket)) ?? null) : null
+    if (!(socket instanceof Socket)) return null
+    const key = keyOf(socket)
+    return this.#connections.get(socket) ?? (key === null ? null : (this.#byEnds.get(key) ?? null))
   }
 
   /** proxied requests that are being answered */
@@ -42,11 +51,12 @@ export class Connections {
   }
 
   destroy(): void {
-    for (const { socket } of this.#connections.values()) socket.destroy()
+    for (const socket of this.#connections.keys()) socket.destroy()
   }
 }
 
 /** Both ends: one peer may use one port towards two of our addresses. */
-function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string | null {
+  if (remoteAddress === undefined) return null
   return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`
 }

@@ -1,14 +1,16 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Server } from 'node:https'
+import type { IncomingMessage, Server as PlainServer, ServerResponse } from 'node:http'
+import { Server } from 'node:https'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import type { Clock, Limits, Observer, RefusalReason } from '../base/index.ts'
-import type { AcceptWebSocket, Transport } from '../transport/index.ts'
+import { type AcceptWebSocket, bind, bindPath, type Transport } from '../transport/index.ts'
 import type { Admission, Place } from './admission.ts'
+import { type Behind, BehindProxy, type ProxyInFront } from './behind-proxy.ts'
 import type { Certificates } from './certificates.ts'
 import { Connections } from './connections.ts'
-import { httpsServer } from './https-server.ts'
+import { ForwardedPeers } from './forwarded-peers.ts'
+import { httpsServer, plainServer } from './http-server.ts'
 import { clientErrorAnswer, lastWords } from './last-words.ts'
 import type { Proxied } from './proxied.ts'
 import type { ProxyRoute } from './proxy-paths.ts'
@@ -16,9 +18,13 @@ import { type Answer, judgeForm, judgeNoBody, judgeUpgrade, refuse } from './req
 import type { Routes } from './routes.ts'
 
 export interface ListenAddress {
+  /** an IP address; the path of a unix socket */
   readonly address: string
   /** 0: a free one */
   readonly port: number
+  readonly unix: boolean
+  /** what ends TLS in front of it; null: it does so itself */
+  readonly proxy: ProxyInFront | null
   /** CT-16: 'off' for a port shared with browsers */
   readonly clientCertificates: 'request' | 'off'
 }
@@ -48,10 +54,13 @@ export interface ListenerOptions {
   readonly clock: Clock
 }
 
-/** One `[[listen]]`: TLS, HTTP, the upgrades that become streams, and what is passed on to a server behind. */
+/** One `[[listen]]`: TLS or a proxy that has ended it, HTTP, the upgrades that become streams, and what is passed on to a server behind. */
 export class Listener {
   readonly #options: ListenerOptions
-  readonly #server: Server
+  readonly #server: Server | PlainServer
+  /** null: whoever connects comes for himself */
+  readonly #behind: BehindProxy | null
+  readonly #forwarded: ForwardedPeers
   readonly #connections = new Connections()
   /** sockets that have been told to go: nothing further that they send counts */
   readonly #dismissed = new WeakSet<Duplex>()
@@ -59,7 +68,13 @@ export class Listener {
   constructor(options: ListenerOptions) {
     this.#options = options
     const { limits, certificates, listen } = options
-    this.#server = httpsServer(certificates, listen.clientCertificates, limits)
+    const { proxy } = listen
+    this.#behind = proxy === null ? null : new BehindProxy(proxy, listen.unix)
+    this.#forwarded = new ForwardedPeers(this.#behind, options.observer, limits)
+    this.#server =
+      proxy === null
+        ? httpsServer(certificates, listen.clientCertificates, limits)
+        : plainServer(proxy.certificate !== null, limits)
     this.#server.on('connection', (socket: Socket) => this.#onConnection(socket))
     this.#server.on('request', (request, response) => this.#onRequest(request, response))
     this.#server.on('checkContinue', (request, response) => this.#onRequest(request, response))
@@ -75,25 +90,23 @@ export class Listener {
   }
 
   /** Rejects where the address cannot be bound. */
-  listen(): Promise<{ readonly address: string; readonly port: number }> {
+  async listen(): Promise<{ readonly address: string; readonly port: number }> {
     const { listen, limits, observer } = this.#options
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject)
-      this.#server.listen({ host: listen.address, port: listen.port, backlog: limits.httpBacklog }, () => {
-        this.#server.off('error', reject)
-        // E.g. no descriptors left: the kernel keeps the connection for later.
-        this.#server.on('error', () => {})
-        const bound = this.#server.address()
-        const port = bound === null || typeof bound === 'string' ? listen.port : bound.port
-        observer.publish({ type: 'listening', address: listen.address, port })
-        resolve({ address: listen.address, port })
-      })
-    })
+    const { address } = listen
+    let port = 0
+    // The proxy runs as another user of our group.
+    if (listen.unix) await bindPath(this.#server, address, 0o660)
+    else {
+      const where = { host: address, port: listen.port, backlog: limits.httpBacklog }
+      port = await bind(this.#server, where)
+    }
+    observer.publish({ type: 'listening', address, port })
+    return { address, port }
   }
 
   /** The certificate for peers without SNI has changed. */
   refresh(): void {
-    this.#server.setSecureContext(this.#options.certificates.fallback)
+    if (this.#server instanceof Server) this.#server.setSecureContext(this.#options.certificates.fallback)
   }
 
   /** Listen no more; proxied requests may end within the grace, then what is still connected is cut. */
@@ -106,7 +119,10 @@ export class Listener {
 
   #onConnection(socket: Socket): void {
     const { remoteAddress = '' } = socket
-    const admitted = this.#options.admission.enter(remoteAddress, () => socket.destroy())
+    const { admission } = this.#options
+    const evict = () => socket.destroy()
+    const isProxy = this.#behind?.trusts(remoteAddress) === true
+    const admitted = isProxy ? admission.enterForOthers(evict) : admission.enter(remoteAddress, evict)
     if (!admitted.ok) {
       this.#report(remoteAddress, 'limit', REFUSED[admitted.reason])
       socket.destroy()
@@ -118,12 +134,16 @@ export class Listener {
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     // What was sent behind a request that was refused: its connection is ending.
     if (this.#dismissed.has(request.socket)) return
-    const { limits, routes } = this.#options
-    const form = judgeForm(request, limits)
-    const route = form === null ? this.#routeOf(request) : null
-    if (route !== null) this.#passOn(route, request, response)
+    const { routes } = this.#options
+    const client = this.#judge(request)
+    if ('status' in client) {
+      this.#respond(request, response, client)
+      return
+    }
+    const route = this.#routeOf(request)
+    if (route !== null) this.#passOn(route, request, response, client)
     else {
-      const answer = form ?? judgeNoBody(request) ?? this.#crowded(request) ?? routes.answer(request)
+      const answer = judgeNoBody(request) ?? this.#crowded(request) ?? routes.answer(request)
       this.#respond(request, response, answer)
     }
   }
@@ -133,23 +153,37 @@ export class Listener {
       socket.destroy()
       return
     }
-    const { proxied, limits } = this.#options
-    const form = judgeForm(request, limits)
-    const route = form === null ? this.#routeOf(request) : null
-    const answer = form ?? (route === null ? this.#judgeUpgrade(request) : proxied.judgeUpgrade(request))
+    const { proxied } = this.#options
     const dismiss = (last: Answer) => this.#dismiss(request, socket, last)
+    const client = this.#judge(request)
+    if ('status' in client) {
+      dismiss(client)
+      return
+    }
+    const route = this.#routeOf(request)
+    const answer = route === null ? this.#judgeUpgrade(request, client) : proxied.judgeUpgrade(request)
     if (answer !== null) dismiss(answer)
-    else if (route !== null) proxied.tunnel(route, request, socket, head, this.#placeOf(request), dismiss)
+    else if (route !== null)
+      proxied.tunnel(route, request, socket, head, client.address, this.#placeOf(request), dismiss)
     else {
-      const transport = this.#options.accept(request, socket, head)
+      const transport = this.#options.accept(request, socket, head, this.#forwarded.peerOf(request, client))
       if (transport === null) socket.destroy()
       else this.#arrive(request, transport)
     }
   }
 
-  #judgeUpgrade(request: IncomingMessage): Answer | null {
+  /** What every request must be, and who asks; or why he is not answered. */
+  #judge(request: IncomingMessage): Behind | Answer {
+    const form = judgeForm(request, this.#options.limits)
+    if (form !== null) return form
+    const { remoteAddress: address = '' } = request.socket
+    if (this.#behind === null || this.#options.routes.isHealth(request)) return { address }
+    return this.#behind.judge(request)
+  }
+
+  #judgeUpgrade(request: IncomingMessage, client: Behind): Answer | null {
     const { routes, stopping } = this.#options
-    const form = judgeNoBody(request) ?? this.#crowded(request)
+    const form = judgeNoBody(request) ?? this.#claim(request, client) ?? this.#crowded(request)
     if (form !== null) return form
     if (!routes.isEndpoint(request)) return refuse(404, 'not found')
     if (stopping()) return refuse(503, 'stopping', this.#later())
@@ -162,7 +196,7 @@ export class Listener {
     return routes.isOwn(request) ? null : proxied.find(request)
   }
 
-  #passOn(route: ProxyRoute, request: IncomingMessage, response: ServerResponse): void {
+  #passOn(route: ProxyRoute, request: IncomingMessage, response: ServerResponse, { address }: Behind): void {
     const { proxied } = this.#options
     const respond = (answer: Answer) => this.#respond(request, response, answer)
     const refused = proxied.judge(request)
@@ -171,7 +205,7 @@ export class Listener {
       return
     }
     const connection = this.#connections.of(request.socket)
-    const exchange = proxied.exchange(route, request, response, connection?.place ?? null, {
+    const exchange = proxied.exchange(route, request, response, address, connection?.place ?? null, {
       respond,
       onOver: () => {
         if (exchange !== null) connection?.exchanges.delete(exchange)
@@ -206,6 +240,12 @@ export class Listener {
       this.#report(transport.facts.remoteAddress, 'internal', String(error))
       transport.close(1011)
     }
+  }
+
+  /** What a proxy brings counts for the one whom it comes for. */
+  #claim(request: IncomingMessage, { address }: Behind): Answer | null {
+    if (this.#behind === null || this.#placeOf(request)?.claim(address) !== false) return null
+    return refuse(429, 'too many new connections from this address', this.#later())
   }
 
   #crowded(request: IncomingMessage): Answer | null {

@@ -60,21 +60,22 @@ export class Proxied {
     return null
   }
 
-  /** @returns null where there was no room, and it has been answered */
+  /** @param address of the client. @returns null where there was no room, and it has been answered */
   exchange(
     route: ProxyRoute,
     request: IncomingMessage,
     response: ServerResponse,
+    address: string,
     place: Place | null,
     { respond, onOver }: ProxiedCallbacks,
   ): Exchange | null {
-    const leave = this.#enter(request, place)
+    const leave = this.#enter(address, place)
     if (typeof leave !== 'function') {
       respond(leave)
       return null
     }
     const exchange = new Exchange({
-      ...this.#task(route, request, () => {
+      ...this.#task(route, request, address, () => {
         leave()
         onOver()
       }),
@@ -90,16 +91,17 @@ export class Proxied {
     request: IncomingMessage,
     socket: Duplex,
     head: Buffer,
+    address: string,
     place: Place | null,
     dismiss: (answer: Answer) => void,
   ): void {
-    const leave = this.#enter(request, place)
+    const leave = this.#enter(address, place)
     if (typeof leave !== 'function') dismiss(leave)
     else if (!(socket instanceof Socket)) {
-      // Never: an https server's sockets are such.
+      // Never: a server's sockets are such.
       leave()
       socket.destroy()
-    } else new Tunnel({ ...this.#task(route, request, leave), socket, head, dismiss }).start()
+    } else new Tunnel({ ...this.#task(route, request, address, leave), socket, head, dismiss }).start()
   }
 
   /** Resolves when no request is being passed on any longer, or after `graceMs`. Upgraded ones do not count. */
@@ -115,9 +117,9 @@ export class Proxied {
     })
   }
 
-  #task(route: ProxyRoute, request: IncomingMessage, onOver: () => void): ProxyTask {
+  #task(route: ProxyRoute, request: IncomingMessage, client: string, onOver: () => void): ProxyTask {
     const { observer, limits, clock } = this.#options
-    const address = unmapped(request.socket.remoteAddress ?? '')
+    const address = unmapped(client)
     const { path, to } = route
     return {
       route,
@@ -135,11 +137,11 @@ export class Proxied {
   }
 
   /** @returns how to leave, or why there is no room */
-  #enter(request: IncomingMessage, place: Place | null): Answer | (() => void) {
+  #enter(address: string, place: Place | null): Answer | (() => void) {
     const { limits, stopping } = this.#options
     const later = { 'Retry-After': String(Math.ceil(limits.httpRetryAfterMs / 1_000)) }
     if (stopping()) return refuse(503, 'stopping', later)
-    const taken = this.#places.take(sourceOf(request.socket.remoteAddress ?? ''))
+    const taken = this.#places.take(sourceOf(address))
     if (taken === 'address') return refuse(429, 'too many requests at once from this address', later)
     if (taken === 'total') return refuse(503, 'too many requests at once', later)
     const back = place?.lend()

@@ -35,6 +35,11 @@ export class Routes {
     return this.isEndpoint(request) || isOwnPath(path)
   }
 
+  /** What a platform asks by itself, past the proxy that says for whom it comes. */
+  isHealth(request: IncomingMessage): boolean {
+    return request.url === '/healthz'
+  }
+
   answer(request: IncomingMessage): Answer {
     const { url: target = '' } = request
     if (this.isEndpoint(request)) return endpointWithoutUpgrade(request)

@@ -15,7 +15,7 @@ export interface ChainEvidence {
 }
 
 export interface PeerEvidence extends ChainEvidence {
-  /** Node's own word: 'authorized', an error code such as 'INVALID_PURPOSE', or 'none' without a certificate */
+  /** Node's own word: 'authorized', an error code such as 'INVALID_PURPOSE', 'none', or 'forwarded' where a proxy saw it */
   readonly nodeVerdict: string
   /** ours: Node verifies a server for the initiating side and a client for the receiving one */
   readonly role: 'initiating' | 'receiving'
@@ -38,7 +38,8 @@ export function judgePeer(evidence: PeerEvidence): IdentityVerdict {
   }
   const path = findPath(read.certificates, evidence.trust, nowMs, evidence.limits)
   if (path.ok) {
-    if (nodeVerdict === 'authorized' || (nodeVerdict === 'INVALID_PURPOSE' && evidence.role === 'receiving'))
+    const isReceiving = evidence.role === 'receiving'
+    if (nodeVerdict === 'authorized' || (isReceiving && NO_OBJECTION.has(nodeVerdict)))
       return judgeNames(leaf, names, 'all', path.notAfterMs)
     const detail = `TLS refused the certificate: ${nodeVerdict}`
     return refuse(names, { ok: false, reason: 'refused-by-tls', detail })
@@ -52,6 +53,9 @@ export function judgePeer(evidence: PeerEvidence): IdentityVerdict {
   const fault = leafFault(leaf, nowMs)
   return fault === null ? judgeNames(leaf, names, 'dns-id', leaf.notAfterMs) : refuse(names, fault)
 }
+
+/** Node asks for a client's purpose; and what a proxy forwards, Node has not seen. */
+const NO_OBJECTION: ReadonlySet<string> = new Set(['INVALID_PURPOSE', 'forwarded'])
 
 const ISSUER_MISSING: ReadonlySet<IdentityReason> = new Set(['untrusted', 'bad-signature'])
 

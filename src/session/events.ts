@@ -50,13 +50,15 @@ export class StreamEvents {
 
   established({ pair, proof, setupMs }: EstablishedSession): void {
     this.#named(pair)
+    const { tls, proxied = false } = this.#transport.facts
     this.#observer.publish({
       type: 'stream:established',
       ...this.#label,
       transport: this.#transport.facts.kind,
-      tls: this.#transport.facts.tls?.protocol ?? 'none',
+      tls: tls?.protocol ?? (proxied ? 'proxy' : 'none'),
       authentication: proof.method,
-      proof: proof.evidence,
+      // That the peer holds the certificate's key is then the proxy's word.
+      proof: tls?.nodeVerdict === 'forwarded' ? `${proof.evidence}, forwarded by a proxy` : proof.evidence,
       setupMs,
     })
   }

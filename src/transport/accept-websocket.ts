@@ -9,8 +9,23 @@ import { type WebSocketLimits, WebSocketTransport, webSocketSettings } from './w
 
 export type AcceptLimits = WebSocketLimits & Pick<Limits, 'chainCertificates'>
 
-/** @returns null where the socket is gone or the request is no upgrade after all; it has been answered then */
-export type AcceptWebSocket = (request: IncomingMessage, socket: Duplex, head: Buffer) => Transport | null
+/** Who is at the other end where that is not whoever is connected, as a proxy says. */
+export interface ProxiedPeer {
+  readonly address: string
+  /** DER, leaf first, as the client has shown it to the proxy; empty: none */
+  readonly chain: readonly Uint8Array[]
+}
+
+/**
+ * @param peer null: whoever is connected
+ * @returns null where the socket is gone or the request is no upgrade after all; it has been answered then
+ */
+export type AcceptWebSocket = (
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  peer: ProxiedPeer | null,
+) => Transport | null
 
 /**
  * The receiving side of the upgrade, for requests that have been judged already: answers 101 with the subprotocol
@@ -23,13 +38,13 @@ export function webSocketAcceptor(limits: AcceptLimits, clock: Clock): AcceptWeb
     clientTracking: false,
     handleProtocols: offered => (offered.has('xmpp') ? 'xmpp' : false),
   })
-  return (request, socket, head) => {
+  return (request, socket, head, peer) => {
     let transport: Transport | null = null
     server.handleUpgrade(request, socket, head, ws => {
       transport = new WebSocketTransport({
         ws,
         socket,
-        facts: factsOf(socket, limits),
+        facts: peer === null ? factsOf(socket, limits) : proxiedFacts(peer),
         limits,
         clock,
         role: 'server',
@@ -47,5 +62,16 @@ function factsOf(socket: Duplex, limits: AcceptLimits): TransportFacts {
     remoteAddress: socket.remoteAddress ?? '',
     remotePort: socket.remotePort ?? 0,
     tls: tlsFacts(socket, servernameOf(socket), limits),
+  }
+}
+
+function proxiedFacts({ address, chain }: ProxiedPeer): TransportFacts {
+  const tls = { protocol: 'proxy', cipher: '', servername: '', chain, nodeVerdict: 'forwarded' }
+  return {
+    kind: 'websocket',
+    remoteAddress: address,
+    remotePort: 0,
+    tls: chain.length === 0 ? null : tls,
+    proxied: true,
   }
 }

@@ -15,11 +15,14 @@ export function bind(server: Server, where: ListenOptions): Promise<number> {
   })
 }
 
-/** The same for a unix socket, its owner's alone. What a process that is gone has left there makes room. */
-export async function bindPath(server: Server, path: string): Promise<void> {
+/**
+ * The same for a unix socket. What a process that is gone has left there makes room.
+ * @param mode who may connect; default: its owner alone
+ */
+export async function bindPath(server: Server, path: string, mode = 0o600): Promise<void> {
   await clearStale(path)
   await bind(server, { path })
-  chmodSync(path, 0o600)
+  chmodSync(path, mode)
 }
 
 /** Rejects where somebody listens there; what is no socket is left for `listen` to fail on. */

@@ -6,7 +6,13 @@
  * Theory: a transport is one object with one handler. All wires obey one contract (transport.ts), of which
  * delivery.ts keeps the rules and test/kit/transport-compliance.ts is the proof.
  */
-export { type AcceptLimits, type AcceptWebSocket, webSocketAcceptor } from './accept-websocket.ts'
+export {
+  type AcceptLimits,
+  type AcceptWebSocket,
+  type ProxiedPeer,
+  webSocketAcceptor,
+} from './accept-websocket.ts'
+export { bind, bindPath } from './bind.ts'
 export type { Dialled, DialOptions, DialStep, DialTlsOptions } from './dial.ts'
 export { type DialledTls, dialTls } from './dial-tls.ts'
 export { type DialWebSocketLimits, type DialWebSocketOptions, dialWebSocket } from './dial-websocket.ts'
@@ -19,6 +25,7 @@ export {
 } from './listen-tcp.ts'
 export { type MemoryTransport, type MemoryTransportOptions, memoryTransportPair } from './memory.ts'
 export { networkFailure } from './network-failure.ts'
+export { addressesIn, peerAddress } from './peer-address.ts'
 export { race } from './race.ts'
 export type { StartTlsOptions } from './start-tls.ts'
 export { acceptTcp, type DialTcpOptions, dialTcp, type TcpLimits } from './tcp.ts'

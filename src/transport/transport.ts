@@ -3,14 +3,17 @@ import type { StartTlsOptions } from './start-tls.ts'
 
 /** What TLS said: facts, never a verdict. */
 export interface TlsFacts {
-  /** 'TLSv1.3' */
+  /** 'TLSv1.3'; 'proxy' where a proxy has ended it */
   readonly protocol: string
   readonly cipher: string
   /** SNI: sent by us (initiating) or by the peer (receiving); '' for none */
   readonly servername: string
   /** the peer's certificates as DER, leaf first, as far as Node shows them; empty without a certificate */
   readonly chain: readonly Uint8Array[]
-  /** Node's own word: 'authorized', an error code such as 'INVALID_PURPOSE', or 'none' without a certificate */
+  /**
+   * Node's own word: 'authorized', an error code such as 'INVALID_PURPOSE', or 'none' without a certificate; 'forwarded'
+   * where a proxy has ended TLS and hands on what it was shown
+   */
   readonly nodeVerdict: string
 }
 
@@ -18,7 +21,10 @@ export interface TransportFacts {
   readonly kind: 'websocket' | 'tcp' | 'memory'
   readonly remoteAddress: string
   readonly remotePort: number
+  /** null: there is none, or a proxy has ended it and hands on no certificate */
   readonly tls: TlsFacts | null
+  /** a proxy in front of us has ended TLS; the address is the one that it names */
+  readonly proxied?: boolean
 }
 
 /**

@@ -9,7 +9,7 @@ import {
   type DialWebSocketOptions,
   dialWebSocket,
 } from '../../src/transport/index.ts'
-import { authority, dial, type TestFront, testFront } from '../kit/fronts.ts'
+import { authority, dial, LOOPBACK, type TestFront, testFront } from '../kit/fronts.ts'
 import { Recorder, turns } from '../kit/transport-compliance.ts'
 import {
   acceptKey,
@@ -534,7 +534,7 @@ describe('TLS', () => {
       ['request', 2],
       ['off', 0],
     ] as const) {
-      const test = await running({ listen: [{ address: '127.0.0.1', port: 0, clientCertificates }] })
+      const test = await running({ listen: [{ ...LOOPBACK, clientCertificates }] })
       await dial(test.port, { certificate: authority.issue({ dns: ['capulet.example'] }) })
       const { arrival } = await test.arrived()
       expect(arrival.transport.facts.tls?.chain).toHaveLength(length)

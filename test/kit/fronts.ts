@@ -50,6 +50,15 @@ export interface TestFront {
   refusals(): Extract<Event, { type: 'connection:refused' }>[]
 }
 
+/** TLS on a free port. */
+export const LOOPBACK = {
+  address: '127.0.0.1',
+  port: 0,
+  unix: false,
+  clientCertificates: 'request',
+  proxy: null,
+} as const
+
 export async function testFront(
   options: Partial<Omit<FrontOptions, 'limits'>> & {
     readonly limits?: Partial<Limits>
@@ -66,7 +75,7 @@ export async function testFront(
   let taken = 0
   const { limits, recorder: makeRecorder = () => new Recorder(), ...rest } = options
   const front = await createFront({
-    listen: [{ address: '127.0.0.1', port: 0, clientCertificates: 'request' }],
+    listen: [LOOPBACK],
     domains: [frontDomain('montague.example')],
     ca: [authority.caPem],
     documents: () => ({ jrd: '{"links":[]}', xrd: '<XRD/>', maxAgeSeconds: 3_600 }),

@@ -45,8 +45,8 @@ describe('options', () => {
       },
     ])
     expect(settings.listen).toEqual([
-      { address: '127.0.0.1', port: 0, clientCertificates: 'request' },
-      { address: '::1', port: 8443, clientCertificates: 'off' },
+      { address: '127.0.0.1', port: 0, unix: false, clientCertificates: 'request', proxy: null },
+      { address: '::1', port: 8443, unix: false, clientCertificates: 'off', proxy: null },
     ])
     expect(settings.endpoints).toEqual([{ domain: 'montague.example', url: 'wss://127.0.0.1:9443/s2s' }])
     expect(settings.limits).toEqual({ ...defaultLimits, queueStanzas: 10 })

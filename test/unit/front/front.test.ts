@@ -6,6 +6,7 @@ import {
   dial,
   domain,
   frontDomain,
+  LOOPBACK,
   resources,
   type TestFront,
   testFront,
@@ -105,12 +106,8 @@ describe('certificates', () => {
 
 describe('life', () => {
   it('listens on every address it is given and tells which', async () => {
-    const request = 'request' as const
     const test = await running({
-      listen: [
-        { address: '127.0.0.1', port: 0, clientCertificates: request },
-        { address: '::1', port: 0, clientCertificates: request },
-      ],
+      listen: [LOOPBACK, { ...LOOPBACK, address: '::1' }],
     })
     expect(test.front.listening.map(({ address }) => address)).toEqual(['127.0.0.1', '::1'])
     expect(test.events).toEqual(test.front.listening.map(at => ({ type: 'listening', ...at })))
@@ -119,7 +116,7 @@ describe('life', () => {
   it('rejects where an address is taken, and leaves nothing bound', async () => {
     const baseline = resources()
     const first = await testFront()
-    const taken = { address: '127.0.0.1', port: first.port, clientCertificates: 'request' } as const
+    const taken = { ...LOOPBACK, port: first.port }
     const free = { ...taken, port: 0 }
     await expect(testFront({ listen: [free, taken] })).rejects.toMatchObject({ code: 'EADDRINUSE' })
     await first.front.close()

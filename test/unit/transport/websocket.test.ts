@@ -34,7 +34,7 @@ let receiver: (handler: { attach(handler: TransportHandler): void } | null) => v
 https.on('connection', socket => {
   if (socket instanceof Socket) sockets.add(socket)
 })
-https.on('upgrade', (request, socket, head) => receiver(accept(request, socket, head)))
+https.on('upgrade', (request, socket, head) => receiver(accept(request, socket, head, null)))
 await new Promise<void>(resolve => https.listen(0, '127.0.0.1', resolve))
 const { port } = https.address() as AddressInfo
 afterAll(() => {
