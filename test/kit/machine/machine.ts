@@ -10,6 +10,8 @@ const path = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 /** for a command */
 const DEADLINE_MS = 60_000
 const POLL_MS = 50
+/** for its shell, which has nothing left to do */
+const END_MS = 5_000
 
 export interface MachineOptions {
   /** of its folder in the stage */
@@ -103,9 +105,12 @@ export class Machine {
     }
   }
 
+  /** At once where a script of it hangs. */
   async #end(): Promise<void> {
     this.#child.stdin?.end()
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), END_MS)
     await this.#ended
+    clearTimeout(timer)
   }
 }
 
