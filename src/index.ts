@@ -25,6 +25,7 @@ export type {
   Host,
   HostContext,
   ListenOptions,
+  ProofReport,
   ProxyOptions,
   Stage,
   StageName,

@@ -2,6 +2,7 @@ import {
   currentUser,
   printable,
   systemFailure,
+  type WalkProof,
   type WalkReport,
   type WalkStage,
   walkTo,
@@ -55,7 +56,7 @@ async function check(remote: Domain, options: CheckOptions, io: Io): Promise<Exi
     const walked = await walkTo(config, { remote, local, user, signal, onStage })
     if (!walked.ok) return refuse(EXIT.failed, walked.detail)
     const { by, report } = walked
-    io.out.write(options.json ? asJson(local, remote, by, report) : asText(local, remote, by, report))
+    io.out.write(options.json ? asJson(local, remote, by, report) : asText(local, remote, by, report, io))
     return EXIT[report.outcome]
   } catch (cause) {
     const failure = systemFailure(cause)
@@ -69,18 +70,31 @@ async function check(remote: Domain, options: CheckOptions, io: Io): Promise<Exi
 /** in a line of ours; the whole stands in --json */
 const TEXT_CHARACTERS = 400
 
-function stageLine({ name, ok, ms, detail }: WalkStage, io: Io): string {
+function stageLine({ name, ok, ms, detail, reason }: WalkStage, io: Io): string {
   const style = styleFor(io)
   const mark = ok ? style('green', '✓') : style('red', '✗')
   const time = style('dim', `${Math.round(ms)} ms`.padStart(8))
-  return `${mark} ${name.padEnd(14)} ${time}  ${printable(detail, TEXT_CHARACTERS)}\n`
+  const why = reason === undefined ? '' : `${printable(reason)}: `
+  return `${mark} ${name.padEnd(NAME)} ${time}  ${why}${printable(detail, TEXT_CHARACTERS)}\n`
 }
 
-function asJson(from: Domain, to: Domain, by: string, { ok, outcome, stages }: WalkReport): string {
+const NAME = 14
+
+function asJson(from: Domain, to: Domain, by: string, { ok, outcome, proof, stages }: WalkReport): string {
   const rounded = stages.map(({ ms, ...stage }) => ({ ...stage, ms: Math.round(ms * 10) / 10 }))
-  return `${JSON.stringify({ ok, from, to, by, outcome, stages: rounded })}\n`
+  return `${JSON.stringify({ ok, from, to, by, outcome, proof, stages: rounded })}\n`
 }
 
-function asText(from: Domain, to: Domain, by: string, { ok, outcome }: WalkReport): string {
-  return `${from} ${ok ? 'reaches' : 'does not reach'} ${to} (${outcome}; by the ${by})\n`
+function asText(from: Domain, to: Domain, by: string, report: WalkReport, io: Io): string {
+  const { ok, outcome, proof } = report
+  const end = `${from} ${ok ? 'reaches' : 'does not reach'} ${to} (${outcome}; by the ${by})\n`
+  return proofLine('proof out', proof.out, io) + proofLine('proof back', proof.back, io) + end
 }
+
+function proofLine(name: string, { method, seen, detail }: WalkProof, io: Io): string {
+  const shown = method === null ? 'none' : METHODS[method]
+  const how = seen || method === null ? shown : `not seen, could be ${shown}`
+  return `  ${name.padEnd(NAME)} ${styleFor(io)('bold', how)}: ${printable(detail, TEXT_CHARACTERS)}\n`
+}
+
+const METHODS = { 'sasl-external': 'SASL EXTERNAL', dialback: 'dialback', bidi: 'bidi' } as const

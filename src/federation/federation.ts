@@ -12,7 +12,8 @@ import { createTlsContext } from '../transport/index.ts'
 import { type Domain, parseDomain, type Stanza } from '../xmpp/index.ts'
 import type { AccountSnapshot } from './account.ts'
 import { Answers } from './answers.ts'
-import { type CheckReport, type Stage, type WalkDeps, walk } from './check.ts'
+import { type CheckReport, walk } from './check.ts'
+import type { Stage, WalkDeps } from './check-stages.ts'
 import { closeInOrder } from './closing.ts'
 import { createConnect, type Means, type StartInitiating } from './dial.ts'
 import type { Host, HostContext, StreamHost } from './host.ts'
@@ -70,10 +71,11 @@ export class FederationCore {
     this.#verifier = new Verifier(dialDeps)
     const connect = createConnect(dialDeps)
     const answers = new Answers()
+    const isReachable = (local: Domain) => this.#ownerOf(local).reachable
     this.#router = new Router({
       hosts,
       connect,
-      isReachable: local => this.#ownerOf(local).reachable,
+      isReachable,
       answers,
       observer,
       limits,
@@ -83,7 +85,8 @@ export class FederationCore {
     })
     this.#inbound = new Inbound({ router: this.#router, discovery, limits, clock })
     const urlOf = (local: Domain) => this.#owners.get(local)?.url ?? null
-    this.#walkDeps = { ...dialDeps, inbound: this.#inbound, answers, urlOf }
+    const walked = { router: this.#router, inbound: this.#inbound, answers, urlOf, isReachable }
+    this.#walkDeps = { ...dialDeps, ...walked }
   }
 
   /** Start each host, once, with all its domains. Rejects with what a host throws, after stopping those that started. */

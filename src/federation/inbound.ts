@@ -1,6 +1,7 @@
 import { type Clock, type Limits, spread } from '../base/index.ts'
 import type { Discovery } from '../discovery/index.ts'
 import type { EstablishedSession, Session, SessionHandler } from '../session/index.ts'
+import type { PeerProof } from '../stream/index.ts'
 import type { Domain, DomainPair, Failure, Stanza } from '../xmpp/index.ts'
 import type { Adopted } from './connect.ts'
 import { STOPPING } from './reasons.ts'
@@ -12,6 +13,9 @@ export interface InboundOptions {
   readonly limits: Pick<Limits, 'pairStreams'>
   readonly clock: Clock
 }
+
+/** What has proven a peer. */
+export type Proven = Pick<PeerProof, 'method' | 'evidence'>
 
 /** Streams that peers opened to us, by the pair that they have proven. */
 export class Inbound {
@@ -52,6 +56,13 @@ export class Inbound {
   /** how many streams of the pair stand */
   count({ local, remote }: DomainPair): number {
     return this.#established.get(local)?.get(remote) ?? 0
+  }
+
+  /** what proved the pair on its newest stream; null: none stands */
+  proofOf(pair: DomainPair): Proven | null {
+    let newest: Proven | null = null
+    for (const stream of this.#streams) newest = stream.proofOf(pair) ?? newest
+    return newest
   }
 
   /** whether any stream from the remote domain stands */
@@ -114,6 +125,8 @@ class InboundStream implements SessionHandler {
   session: Session | null = null
   /** those that count: by SASL one, by dialback more (DB-20, DB-22) */
   readonly pairs: DomainPair[] = []
+  /** of all pairs but the first, whose proof is the session's */
+  readonly #laterProofs: Proven[] = []
   readonly #router: Router
   readonly #hooks: Hooks
   readonly #endListeners: (() => void)[] = []
@@ -133,10 +146,12 @@ class InboundStream implements SessionHandler {
     return failure
   }
 
-  onAuthorised(pair: DomainPair): Failure | null {
+  onAuthorised(pair: DomainPair, proof: PeerProof): Failure | null {
     const failure = this.#prove(pair, this.#adopted !== null)
-    if (failure === null) this.#adopted?.take(pair)
-    return failure
+    if (failure !== null) return failure
+    this.#laterProofs.push(proof)
+    this.#adopted?.take(pair)
+    return null
   }
 
   onBidi(session: EstablishedSession): void {
@@ -156,6 +171,12 @@ class InboundStream implements SessionHandler {
     this.#adopted?.onEnded(failure, unconfirmed, unconfirmedCount)
     this.#hooks.onEnded(this)
     for (const listener of this.#endListeners.splice(0)) listener()
+  }
+
+  proofOf({ local, remote }: DomainPair): Proven | null {
+    const index = this.pairs.findIndex(pair => pair.local === local && pair.remote === remote)
+    const proof = index === 0 ? this.session?.established?.proof : this.#laterProofs[index - 1]
+    return proof ?? null
   }
 
   #prove(pair: DomainPair, bidi: boolean): Failure | null {

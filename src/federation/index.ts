@@ -16,7 +16,9 @@ domain to the server's, which the host dials; policy.ts has what differs. The pa
  * RFC 6120 §§4.5, 8 and 10, RFC 7395 §3.6, XEP-0468, XEP-0478 0.2; DECISIONS 9, 10, 12, 21, 22, 23, 26, 30.
  */
 export type { AccountSnapshot } from './account.ts'
-export type { CheckReport, Stage, StageName } from './check.ts'
+export type { CheckReport } from './check.ts'
+export type { ProofReport } from './check-proof.ts'
+export type { Stage, StageName } from './check-stages.ts'
 export type { Adopted, Connect, ConnectHandler, OutboundSession } from './connect.ts'
 export type { StartInitiating } from './dial.ts'
 export { FederationCore, type FederationDeps } from './federation.ts'

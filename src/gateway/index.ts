@@ -11,7 +11,7 @@
  * DECISIONS 17 (certificates), 26 (addresses), 29 (client certificates), 30 (admin socket); TOML 1.0.
  */
 
-export type { WalkReport, WalkStage } from './admin-protocol.ts'
+export type { WalkProof, WalkReport, WalkStage } from './admin-protocol.ts'
 export { type AdminUser, currentUser } from './admin-socket.ts'
 export {
   type ComponentConfig,

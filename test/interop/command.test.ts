@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { connect } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { freePorts } from '../kit/command.ts'
@@ -15,7 +16,8 @@ interface Checked {
   readonly code: number | null
   readonly ok: boolean
   readonly by?: string
-  readonly stages: readonly { name: string; ok: boolean; ms: number; detail: string }[]
+  readonly stages: readonly { name: string; ok: boolean; ms: number; detail: string; reason?: string }[]
+  readonly proof: Readonly<Record<'out' | 'back', { method: string | null; seen: boolean; detail: string }>>
   /** names of the stages that went well, and of the last one where it did not */
   readonly passed: readonly string[]
   readonly failed: readonly string[]
@@ -31,8 +33,11 @@ async function check(...more: string[]): Promise<Checked> {
       ok: expect.any(Boolean),
       ms: expect.any(Number),
       detail: expect.any(String),
+      ...(stage.ok ? {} : { reason: expect.stringMatching(/^(?:peer|network|us)\.[a-z-]+$/) }),
     })
   }
+  const proof = { method: said.proof.out.method, seen: expect.any(Boolean), detail: expect.any(String) }
+  expect(said.proof).toEqual({ out: proof, back: { ...proof, method: said.proof.back.method } })
   const names = (ok: boolean) =>
     said.stages.flatMap((stage: Checked['stages'][number]) => (stage.ok === ok ? [stage.name] : []))
   return { ...said, code, passed: names(true), failed: names(false) }
@@ -118,6 +123,31 @@ describe('isthmus check', () => {
     const checked = await check()
     expect(checked).toMatchObject({ code: 0, ok: true, by: 'running gateway', failed: [] })
     expect(checked.passed).toEqual([...UP_TO_STREAM, 'ping', 'reverse'])
+    expect(checked.proof).toMatchObject({
+      out: { method: 'sasl-external', seen: true },
+      back: { method: 'sasl-external', seen: true },
+    })
+  })
+
+  it('says who proves itself by dialback, as certificates do not get through', async () => {
+    const blind = 'client_certificates = "off"'
+    const toml = readFileSync(verona.path('montague.toml'), 'utf8')
+    verona.write('montague.toml', toml.replace('client_certificates = "request"', blind))
+    await verona.serve('montague')
+    const { code, proof } = await check()
+    expect(code).toBe(0)
+    expect(proof).toMatchObject({
+      out: {
+        method: 'dialback',
+        seen: true,
+        detail: expect.stringContaining('no client certificate of ours'),
+      },
+      back: { method: 'sasl-external', seen: true },
+    })
+    const { out } = await verona.run('check', 'montague.example', '--config', 'capulet.toml')
+    const [first, second] = out.trimEnd().split('\n').slice(-3)
+    expect(first).toMatch(/^ {2}proof out +dialback: it offers no SASL EXTERNAL to us: /)
+    expect(second).toMatch(/^ {2}proof back +SASL EXTERNAL: its certificate, dns-id montague\.example; /)
   })
 
   it('brings up the listener itself where none runs, and leaves nothing behind', async () => {
@@ -169,6 +199,10 @@ describe('isthmus check', () => {
 
   it('exits 4 with nothing listening', async () => {
     expect(await check()).toMatchObject({ code: 4, ok: false, failed: ['connect'] })
+    const { out } = await verona.run('check', 'montague.example', '--config', 'capulet.toml')
+    expect(out).toMatch(/^✗ connect +\d+ ms {2}network\.unreachable: wss:/m)
+    expect(out).toMatch(/^ {2}proof out +none: the walk ended before/m)
+    expect(out).toMatch(/^ {2}proof back +not seen, could be SASL EXTERNAL: it did not come; /m)
     verona.configure('capulet', { endpoint: null })
     expect(await check()).toMatchObject({ code: 4, ok: false, failed: ['discovery'] })
   })
@@ -189,7 +223,7 @@ describe('isthmus check', () => {
     const { code, out } = await verona.run('check', 'montague.example', '--config', 'capulet.toml')
     expect(code).toBe(0)
     const lines = out.trimEnd().split('\n')
-    expect(lines.slice(0, -1).map(line => line.split(/\s+/).slice(0, 2).join(' '))).toEqual(
+    expect(lines.slice(0, -3).map(line => line.split(/\s+/).slice(0, 2).join(' '))).toEqual(
       [...UP_TO_STREAM, 'ping', 'reverse'].map(name => `✓ ${name}`),
     )
     expect(lines.at(-1)).toBe('capulet.example reaches montague.example (ok; by the own listener)')

@@ -13,6 +13,10 @@ const report: WalkReport = {
   ok: true,
   stages: [{ name: 'ping', ok: true, ms: 3, detail: 'answered' }],
   outcome: 'ok',
+  proof: {
+    out: { method: 'sasl-external', seen: true, detail: 'it took our certificate' },
+    back: { method: null, seen: false, detail: 'it did not come' },
+  },
 }
 
 let folder: string
