@@ -58,6 +58,11 @@ export const LIMITS = {
     256,
     'keys that we ask about at a time: each is a connection to whom a stranger names',
   ),
+  dialbackCandidates: limit(
+    'count',
+    4,
+    'endpoints that are called about one key: a stranger names the domain, and its host-meta up to sixteen',
+  ),
   dialbackKeyBytes: limit('bytes', 1_024, 'of a peer, kept while it is asked about; the usual ones have 64'),
   pairStreams: limit('count', 8, 'inbound streams of one pair: two gateways and reconnects are normal'),
 

@@ -59,7 +59,7 @@ export class Verifier {
       const discovered = await discovery.discover(remote, { signal: attempt.signal })
       if (!discovered.ok) return this.#unreached(verification, discovered.failure)
       let outcome: DialbackOutcome = { type: 'error', condition: 'remote-server-timeout' }
-      for (const candidate of discovered.candidates) {
+      for (const candidate of discovered.candidates.slice(0, limits.dialbackCandidates)) {
         outcome = await this.#follow(verification, candidate, attempt.signal)
         if (!isUnanswered(outcome)) return outcome
         if (attempt.signal.aborted) break

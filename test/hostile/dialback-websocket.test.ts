@@ -92,6 +92,22 @@ describe('[DB-23] how often we call', () => {
     await stage.unharmed()
   })
 
+  it('at four endpoints, however many a host-meta names', async () => {
+    stage = await victims()
+    const victim = await rawTcpServer()
+    const hangUp = async () => {
+      for (;;) (await victim.accept()).destroy()
+    }
+    void hangUp()
+    stage.peer.links = () =>
+      Array.from({ length: 16 }, (_, index) => link(`wss://127.0.0.1:${victim.port}/${index}`))
+    const stream = await stage.shows(MALLORY)
+    expect(await answers(stream, 1)).toEqual(['remote-server-timeout'])
+    expect(victim.connections).toBe(4)
+    victim.close()
+    await stage.unharmed()
+  })
+
   it('no longer once fifty keys of a stream have proven nothing', async () => {
     stage = await victims()
     const { peer, capulet } = stage
