@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { type FSWatcher, watch } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Clock, Limits, Timer } from '../base/index.ts'
-import type { DomainConfig } from './config/config.ts'
+import type { DomainConfig, KeyPairFiles } from './config/config.ts'
 import { readKeyPair } from './config/key-pair.ts'
 import { readText } from './read-text.ts'
 
@@ -16,12 +16,18 @@ export interface CertificateWatchOptions {
   readonly onProblem: (domain: DomainConfig, detail: string) => void
 }
 
+interface Watched {
+  readonly domain: DomainConfig
+  readonly identity: KeyPairFiles
+}
+
 /**
  * Watches the certificate and key files of domains. The folders are watched rather than the files, because renewals
  * replace files and links; and the files are read again from time to time, because some file systems tell nothing.
  */
 export class CertificateWatch {
   readonly #options: CertificateWatchOptions
+  readonly #watched: readonly Watched[]
   /** digest of what was last looked at, by domain */
   readonly #seen = new Map<string, string>()
   readonly #watchers: FSWatcher[] = []
@@ -30,16 +36,20 @@ export class CertificateWatch {
 
   constructor(options: CertificateWatchOptions) {
     this.#options = options
-    for (const domain of options.domains) {
-      this.#seen.set(domain.name, digest(domain.certificate.pem, domain.key.pem))
+    this.#watched = options.domains.flatMap(domain => {
+      const { identity } = domain
+      return identity === null ? [] : [{ domain, identity }]
+    })
+    for (const { domain, identity } of this.#watched) {
+      this.#seen.set(domain.name, digest(identity.certificate.pem, identity.key.pem))
     }
-    for (const folder of foldersOf(options.domains)) this.#watch(folder)
+    for (const folder of foldersOf(this.#watched)) this.#watch(folder)
     this.#schedulePoll()
   }
 
   /** Read all files now (SIGHUP). */
   reload(): void {
-    for (const domain of this.#options.domains) this.#reloadOne(domain)
+    for (const watched of this.#watched) this.#reloadOne(watched)
   }
 
   close(): void {
@@ -73,19 +83,19 @@ export class CertificateWatch {
     })
   }
 
-  #reloadOne(domain: DomainConfig): void {
-    const pem = readPair(domain)
+  #reloadOne({ domain, identity }: Watched): void {
+    const pem = readPair(identity)
     const seen = typeof pem === 'string' ? pem : digest(pem.certificate, pem.key)
     if (this.#seen.get(domain.name) === seen) return
     this.#seen.set(domain.name, seen)
-    const problem = typeof pem === 'string' ? pem : this.#use(domain, pem)
+    const problem = typeof pem === 'string' ? pem : this.#use({ domain, identity }, pem)
     if (problem !== null) this.#options.onProblem(domain, problem)
   }
 
   /** @returns what is wrong; null where the pair is in force now */
-  #use(domain: DomainConfig, pem: { certificate: string; key: string }): string | null {
+  #use({ domain, identity }: Watched, pem: { certificate: string; key: string }): string | null {
     const pair = readKeyPair(pem.certificate, pem.key)
-    if (!pair.ok) return `${domain[pair.of].path}: expected ${pair.expected}, got ${pair.got}`
+    if (!pair.ok) return `${identity[pair.of].path}: expected ${pair.expected}, got ${pair.got}`
     try {
       this.#options.onChange(domain, pem)
       return null
@@ -95,9 +105,9 @@ export class CertificateWatch {
   }
 }
 
-function readPair(domain: DomainConfig): { certificate: string; key: string } | string {
+function readPair(identity: KeyPairFiles): { certificate: string; key: string } | string {
   const texts: string[] = []
-  for (const { path } of [domain.certificate, domain.key]) {
+  for (const { path } of [identity.certificate, identity.key]) {
     const read = readText(path)
     if (!read.ok) return `${path}: ${read.failure}`
     texts.push(read.text)
@@ -106,8 +116,9 @@ function readPair(domain: DomainConfig): { certificate: string; key: string } | 
   return { certificate, key }
 }
 
-function foldersOf(domains: readonly DomainConfig[]): Set<string> {
-  return new Set(domains.flatMap(({ certificate, key }) => [dirname(certificate.path), dirname(key.path)]))
+function foldersOf(watched: readonly Watched[]): Set<string> {
+  const files = watched.flatMap(({ identity }) => [identity.certificate, identity.key])
+  return new Set(files.map(({ path }) => dirname(path)))
 }
 
 function digest(certificate: string, key: string): string {

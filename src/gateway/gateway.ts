@@ -7,13 +7,20 @@ import {
   type Federation,
   type FederationOptions,
   type Host,
+  type ListenOptions,
   type StreamHost,
 } from '../index.ts'
 import type { Steering } from '../steering/index.ts'
 import { type AdminSocket, openAdminSocket } from './admin.ts'
 import { type AdminUser, adminSocketPaths } from './admin-socket.ts'
 import { CertificateWatch } from './certificates.ts'
-import { type Config, type DomainConfig, describeConfig } from './config/config.ts'
+import {
+  type Config,
+  type DomainConfig,
+  describeConfig,
+  type KeyPairFiles,
+  type ListenConfig,
+} from './config/config.ts'
 import { createHosts } from './hosts.ts'
 import { legAuthority } from './leg-authority.ts'
 import { EventLog, type Logger } from './log.ts'
@@ -67,7 +74,9 @@ export async function startGateway(config: Config, io: GatewayIo): Promise<Gatew
     throw problem
   }
 
-  for (const { name, certificate } of config.domains) log.write(certificateLoaded(name, certificate.pem))
+  for (const { name, identity } of config.domains) {
+    if (identity !== null) log.write(certificateLoaded(name, identity.certificate.pem))
+  }
 
   const certificates = new CertificateWatch({
     domains: config.domains,
@@ -128,11 +137,14 @@ export function federationOptions(
       also: domain.also,
       ...(domain.url === null ? {} : { url: domain.url }),
       ...(domain.ips.length === 0 ? {} : { ips: domain.ips }),
-      certificate: domain.certificate.pem,
-      key: domain.key.pem,
+      ...(domain.identity === null ? {} : pemOf(domain.identity)),
+      reachable: domain.reachable,
       host: hostOf(domain),
     })),
-    listen: config.listen,
+    listen: config.listen.map(listenOptions),
+    dialback: config.dialback,
+    ...(config.dialbackSecret === null ? {} : { dialbackSecret: config.dialbackSecret }),
+    ...(config.bidi === null ? {} : { bidi: config.bidi }),
     proxies: config.proxies.map(({ link, ...proxy }) => (link === null ? proxy : { ...proxy, link })),
     trust: {
       ca: config.trust.ca.map(file => file.pem),
@@ -141,6 +153,23 @@ export function federationOptions(
     network: config.network,
     endpoints: config.endpoints,
     limits: config.limits,
+  }
+}
+
+function pemOf({ certificate, key }: KeyPairFiles): { certificate: string; key: string } {
+  return { certificate: certificate.pem, key: key.pem }
+}
+
+function listenOptions({ address, clientCertificates, proxy }: ListenConfig): ListenOptions {
+  if (proxy === null) return { address, clientCertificates }
+  return {
+    address,
+    tls: false,
+    trustedProxies: proxy.trusted,
+    forwarded: proxy.forwarded,
+    forwardedHops: proxy.hops,
+    ...(proxy.certificate === null ? {} : { forwardedCertificate: proxy.certificate }),
+    ...(proxy.secret === null ? {} : { proxySecret: proxy.secret }),
   }
 }
 

@@ -19,9 +19,11 @@ export {
   type DomainConfig,
   describeConfig,
   type HostConfig,
+  type KeyPairFiles,
   type ListenConfig,
   type PemFile,
   type ProxyConfig,
+  type ProxyInFrontConfig,
   type ServerConfig,
   type SteeringConfig,
 } from './config/config.ts'

@@ -53,6 +53,8 @@ function kindOf(event: Event): Pick<LogLine, 'level' | 'message' | 'source'> {
         message: 'stream refused',
         source: event.address,
       }
+    case 'forwarded:ignored':
+      return { level: 'warn', message: 'forwarded field ignored', source: event.address }
     case 'dialback:asked':
       // A wrong key is told by the end of the stream on which it was shown.
       return { level: 'debug', message: 'asked about a dialback key', source: event.address }

@@ -13,11 +13,11 @@ export function acceptanceByPeers(config: Config, nowMs: number): Problem[] {
   const trust = createTrustStore({ roots: [...rootCertificates, ...config.trust.ca.map(file => file.pem)] })
   const { limits } = config
   /** domains by why they are refused */
-  const refusals = ({ certificate, name, also }: DomainConfig): Map<string, Domain[]> => {
+  const refusals = ({ identity, name, also }: DomainConfig): Map<string, Domain[]> => {
     const refused = new Map<string, Domain[]>()
-    const bundle = readPemCertificates(certificate.pem)
+    const bundle = identity === null ? null : readPemCertificates(identity.certificate.pem)
     // A text without certificates is an error of its own.
-    if (!bundle.ok) return refused
+    if (bundle === null || !bundle.ok) return refused
     for (const domain of [name, ...also]) {
       const names = { domain, hosts: [], pins: [] }
       const verdict = judgeChain({ chain: bundle.certificates, names, trust, nowMs, limits })

@@ -22,6 +22,11 @@ export function parseHostPort(text: string): HostPort | null {
   return match[2] === undefined ? null : { host: match[2], port }
 }
 
+/** The path in 'unix:PATH'; null for all else. */
+export function unixPath(text: string): string | null {
+  return /^unix:([^\0]+)$/.exec(text)?.[1] ?? null
+}
+
 export function parseIp(text: string): boolean {
   return isIP(text) !== 0 && !text.includes('%')
 }

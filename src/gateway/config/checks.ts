@@ -1,11 +1,12 @@
 import type { Limits } from '../../base/index.ts'
 import type { Domain } from '../../xmpp/index.ts'
-import { parseAddress } from './address.ts'
 import type { Config } from './config.ts'
+import { frontChecks } from './front-checks.ts'
 import { hostChecks } from './host-checks.ts'
 import { LIMIT_KEYS } from './limit-keys.ts'
 import { listenerChecks } from './listeners.ts'
-import { error, type Problem, warning } from './problem.ts'
+import { error, type Problem } from './problem.ts'
+import { proofChecks } from './proof-checks.ts'
 import { proxyChecks } from './proxy-checks.ts'
 
 /** What no single key can show: keys that contradict each other or lead nowhere. */
@@ -17,8 +18,8 @@ export function crossChecks(config: Config): Problem[] {
     ...listenerChecks(config),
     ...hostChecks(config),
     ...proxyChecks(config),
-    ...portsThatNobodyServes(config),
-    ...unprovablePeers(config),
+    ...frontChecks(config),
+    ...proofChecks(config),
     ...ownEndpoints(config),
     ...limitOrder(config.limits),
   ]
@@ -53,38 +54,6 @@ function duplicates(config: Config): Problem[] {
     })
   })
   return problems
-}
-
-function portsThatNobodyServes(config: Config): Problem[] {
-  const ports = config.listen.map(({ address }) => parseAddress(address)?.port)
-  return config.domains.flatMap(({ url }, index) => {
-    if (url === null) return []
-    const port = Number(new URL(url).port || 443)
-    if (ports.includes(port)) return []
-    const listening = ports.length === 0 ? 'no [[listen]]' : `[[listen]] on ${ports.join(', ')}`
-    return [
-      warning(
-        `domain[${index}].url`,
-        `a port that is listened on, not ${port}`,
-        listening,
-        'right only where something forwards the port, without ending TLS',
-      ),
-    ]
-  })
-}
-
-// SASL EXTERNAL is what proves a peer, and it needs the peer's certificate.
-function unprovablePeers(config: Config): Problem[] {
-  if (config.listen.length === 0 || config.listen.some(listen => listen.clientCertificates === 'request'))
-    return []
-  return [
-    warning(
-      'listen[0].client_certificates',
-      '"request" on at least one listener',
-      '"off"',
-      'without certificates no peer can prove itself to us',
-    ),
-  ]
 }
 
 function ownEndpoints(config: Config): Problem[] {

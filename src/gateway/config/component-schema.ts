@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { parseAddress } from './address.ts'
+import { parseAddress, unixPath } from './address.ts'
 import { declarations } from './declarations.ts'
 import { formatDuration, parseDuration } from './quantity.ts'
 import { checked, quantity } from './values.ts'
@@ -7,19 +7,14 @@ import { checked, quantity } from './values.ts'
 /** The port that components expect (XEP-0114). */
 export const COMPONENT_LISTEN = '127.0.0.1:5347'
 
-/** Below it a secret can be tried out by whoever reaches the listener. */
+/** Below it a secret can be tried out, by whoever reaches a listener or has seen what is made of it. */
 export const SECRET_CHARACTERS = 16
-
-/** The path in 'unix:PATH'; null for all else. */
-export function unixPath(listen: string): string | null {
-  return listen.startsWith('unix:') && listen.length > 'unix:'.length ? listen.slice('unix:'.length) : null
-}
 
 /** `[domain.component]` */
 export const component = z
   .strictObject({
     listen: checked(
-      raw => !raw.includes('\0') && (unixPath(raw) !== null || parseAddress(raw) !== null),
+      raw => unixPath(raw) !== null || parseAddress(raw) !== null,
       'an IP address and a port, or "unix:" and the path of a socket',
     )
       .default(COMPONENT_LISTEN)

@@ -13,6 +13,11 @@ export interface Config {
     readonly allowPrivate: readonly string[]
     readonly connect: Readonly<Record<string, string>>
   }
+  readonly dialback: 'verified-tls' | 'off'
+  /** null: a random one */
+  readonly dialbackSecret: string | null
+  /** null: where peers cannot reach us */
+  readonly bidi: boolean | null
   readonly domains: readonly DomainConfig[]
   /** the DNS responder; null: none */
   readonly steering: SteeringConfig | null
@@ -27,8 +32,23 @@ export interface Config {
 }
 
 export interface ListenConfig {
+  /** 'ADDRESS:PORT', or 'unix:' and an absolute path */
   readonly address: string
   readonly clientCertificates: 'request' | 'off'
+  /** null: TLS ends here */
+  readonly proxy: ProxyInFrontConfig | null
+}
+
+/** A proxy that ends TLS in front of a listener. */
+export interface ProxyInFrontConfig {
+  /** CIDR blocks of its addresses; nobody asks for them on a unix socket */
+  readonly trusted: readonly string[]
+  readonly forwarded: 'x-forwarded' | 'forwarded'
+  readonly hops: number
+  /** how it hands on certificates of clients; null: it does not */
+  readonly certificate: 'rfc9440' | 'xfcc' | 'nginx' | 'alb' | null
+  /** null: it shows none */
+  readonly secret: string | null
 }
 
 export interface DomainConfig {
@@ -36,9 +56,16 @@ export interface DomainConfig {
   readonly also: readonly Domain[]
   readonly url: string | null
   readonly ips: readonly string[]
+  /** null: there is none, and TLS ends before us */
+  readonly identity: KeyPairFiles | null
+  /** whether peers can dial it */
+  readonly reachable: boolean
+  readonly host: HostConfig
+}
+
+export interface KeyPairFiles {
   readonly certificate: PemFile
   readonly key: PemFile
-  readonly host: HostConfig
 }
 
 /** Who answers for a domain. */
@@ -102,16 +129,22 @@ export interface PemFile {
 export function describeConfig(config: Config): object {
   return {
     path: config.path,
-    listen: config.listen,
+    listen: config.listen.map(({ proxy, ...listen }) => ({
+      ...listen,
+      proxy: proxy === null ? null : { ...proxy, secret: redacted(proxy.secret) },
+    })),
     trust: {
       ca: config.trust.ca.map(file => file.path),
       intermediates: config.trust.intermediates.map(file => file.path),
     },
     network: config.network,
-    domains: config.domains.map(domain => ({
+    dialback: config.dialback,
+    dialbackSecret: redacted(config.dialbackSecret),
+    bidi: config.bidi,
+    domains: config.domains.map(({ identity, ...domain }) => ({
       ...domain,
-      certificate: domain.certificate.path,
-      key: `${domain.key.path} (redacted)`,
+      certificate: identity?.certificate.path ?? null,
+      key: identity === null ? null : `${identity.key.path} (redacted)`,
       host: describeHost(domain.host),
     })),
     steering: config.steering,
@@ -133,6 +166,10 @@ function describeHost(host: HostConfig): object {
       return { ...host, security: { ...security, ca: security.ca?.path ?? null } }
     }
     case 'component':
-      return { ...host, secret: '(redacted)' }
+      return { ...host, secret: redacted(host.secret) }
   }
+}
+
+function redacted(secret: string | null): string | null {
+  return secret === null ? null : '(redacted)'
 }

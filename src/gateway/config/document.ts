@@ -7,7 +7,8 @@ import { fileSchema } from './schema.ts'
 export function renderReference(): string {
   const parts = [REFERENCE_HEAD]
   for (const section of sections()) {
-    parts.push(`${section.path.length > 1 ? '###' : '##'} ${section.title}\n\n${section.doc}\n`)
+    const title = section.title === '' ? 'At the top of the file' : section.title
+    parts.push(`${section.path.length > 1 ? '###' : '##'} ${title}\n\n${section.doc}\n`)
     parts.push('| key | value | default | |\n|---|---|---|---|')
     for (const { name, declaration, needed } of section.keys) {
       const { fallback: value } = declaration
@@ -24,7 +25,8 @@ export function renderSample(): string {
   const parts = [SAMPLE_HEAD]
   for (const section of sections()) {
     const hidden = section.rare
-    parts.push('', ...wrapped(plain(section.doc)), `${hidden ? '# ' : ''}${section.title}`)
+    parts.push('', ...wrapped(plain(section.doc)))
+    if (section.title !== '') parts.push(`${hidden ? '# ' : ''}${section.title}`)
     for (const { name, declaration } of section.keys) {
       const { example, fallback, doc, rare } = declaration
       const line = `${name} = ${example ?? fallback ?? '""'}`
@@ -54,7 +56,7 @@ const SAMPLE_HEAD = `# Isthmus: XMPP federation over WebSocket. Every key is in 
 
 interface Section {
   readonly path: readonly string[]
-  /** '[limits]', '[[domain]]' or '[domain.server]' */
+  /** '[limits]', '[[domain]]' or '[domain.server]'; '' of the keys before the first section */
   readonly title: string
   readonly doc: string
   /** the sample shows all of it as a comment */
@@ -70,7 +72,7 @@ interface Key {
 }
 
 function sections(): Section[] {
-  return Object.entries(fileSchema.shape).flatMap(([name, schema]) => sectionsAt([name], schema))
+  return sectionsAt([], fileSchema)
 }
 
 /** The section at `path`, and behind it the tables in it, which are sections of their own. */
@@ -82,22 +84,32 @@ function sectionsAt(path: readonly string[], schema: unknown): Section[] {
   if (!(table instanceof z.ZodObject)) throw new TypeError(`${name} is no section`)
   const { doc, rare = false } = declared(name, table)
   const entries = Object.entries(table.shape)
-  const isTable = (value: unknown) => inner(value) instanceof z.ZodObject
   const section: Section = {
     path,
-    title: repeated ? `[[${name}]]` : `[${name}]`,
+    title: titleOf(name, repeated),
     doc,
     rare,
     keys: entries
       .filter(([, value]) => !isTable(value))
       .map(([key, value]) => ({
         name: key,
-        declaration: declared(`${name}.${key}`, value),
+        declaration: declared([...path, key].join('.'), value),
         needed: inner(value) === value,
       })),
   }
   const tables = entries.filter(([, value]) => isTable(value))
   return [section, ...tables.flatMap(([key, value]) => sectionsAt([...path, key], value))]
+}
+
+/** Whether it is a section of its own: a table, or a list of tables. */
+function isTable(schema: unknown): boolean {
+  const container = inner(schema)
+  return (container instanceof z.ZodArray ? inner(container.element) : container) instanceof z.ZodObject
+}
+
+function titleOf(name: string, repeated: boolean): string {
+  if (name === '') return ''
+  return repeated ? `[[${name}]]` : `[${name}]`
 }
 
 function declared(name: string, schema: unknown): Declaration {

@@ -3,7 +3,7 @@ import { parseIp } from './address.ts'
 import { component } from './component-schema.ts'
 import { declarations } from './declarations.ts'
 import { server } from './server-schema.ts'
-import { checked, federableDomain, filePath, wssUrl } from './values.ts'
+import { checked, federableDomain, filePath, flag, wssUrl } from './values.ts'
 
 /** `[[domain]]` */
 export const domain = z
@@ -43,15 +43,21 @@ export const domain = z
         example: '["192.0.2.1", "2001:db8::1"]',
         rare: true,
       }),
-    certificate: filePath().register(declarations, {
+    certificate: filePath().optional().register(declarations, {
       expected: 'a file',
-      doc: 'PEM chain, leaf first. Reloaded when the file changes; streams stay.',
+      doc: 'PEM chain, leaf first: for TLS of our listeners, and shown to peers that we dial. Reloaded when the file changes; streams stay. It and `key` can be left out where no listener ends TLS: the domain then proves itself by dialback.',
       example: '"capulet.pem"',
     }),
-    key: filePath().register(declarations, {
+    key: filePath().optional().register(declarations, {
       expected: 'a file',
       doc: 'PEM private key of the certificate, without a passphrase. Nobody else should be able to read it.',
       example: '"capulet.key"',
+    }),
+    reachable: flag().optional().register(declarations, {
+      expected: 'true or false',
+      doc: 'Whether peers can dial the domain, which is whether it has a url. Where they cannot, our certificate is our only proof, and stanzas come back on the streams that we open: peers must offer bidi (XEP-0288), and the streams are kept up.',
+      example: 'true',
+      rare: true,
     }),
     host: z.enum(['embedded', 'server', 'component']).register(declarations, {
       expected: '"embedded", "server" or "component"',

@@ -40,6 +40,17 @@ export class ConfigFiles {
     this.problems.push(warning(pathText(path), 'a file that only its owner reads', got, `chmod 600 ${file}`))
   }
 
+  /** The absolute path of a unix socket that we make. */
+  socket(name: string, path: readonly PropertyKey[]): string {
+    const absolute = this.absolute(name)
+    const bytes = Buffer.byteLength(absolute)
+    if (bytes > UNIX_PATH_BYTES) {
+      const expected = `a path of at most ${UNIX_PATH_BYTES} bytes`
+      this.error(path, expected, `${bytes} bytes`, 'the system takes no longer name for a socket')
+    }
+    return absolute
+  }
+
   /** Names are relative to the configuration. */
   absolute(name: string): string {
     return resolve(dirname(this.#path), name)
@@ -49,3 +60,6 @@ export class ConfigFiles {
     this.problems.push(error(pathText(path), expected, got, hint))
   }
 }
+
+// What a unix socket's name may have, its final zero left out.
+const UNIX_PATH_BYTES = 107

@@ -1,5 +1,4 @@
-import { type HostPort, parseAddress } from './address.ts'
-import { unixPath } from './component-schema.ts'
+import { type HostPort, parseAddress, unixPath } from './address.ts'
 import type { ComponentConfig, HostConfig, ServerConfig } from './config.ts'
 import type { ConfigFiles } from './files.ts'
 import type { ConfigFile } from './schema.ts'
@@ -71,26 +70,13 @@ function securityOf(
   }
 }
 
-// What a unix socket's name may have, its final zero left out.
-const UNIX_PATH_BYTES = 107
-
 function componentOf(
   { listen, secret, second, hold }: NonNullable<DomainTable['component']>,
   path: readonly PropertyKey[],
   files: ConfigFiles,
 ): ComponentConfig {
   const relative = unixPath(listen)
-  const socket = relative === null ? null : files.absolute(relative)
-  const bytes = Buffer.byteLength(socket ?? '')
-  if (bytes > UNIX_PATH_BYTES) {
-    const expected = `a path of at most ${UNIX_PATH_BYTES} bytes`
-    files.error(
-      [...path, 'listen'],
-      expected,
-      `${bytes} bytes`,
-      'the system takes no longer name for a socket',
-    )
-  }
+  const socket = relative === null ? null : files.socket(relative, [...path, 'listen'])
   return {
     kind: 'component',
     listen: socket === null ? addressOf(listen) : { path: socket },

@@ -14,6 +14,7 @@ const FLOORS: Partial<Record<LimitName, number>> = {
   stanzaBytes: 10_000,
   preAuthStanzaBytes: 10_000,
   pingJitterMs: 0,
+  maxStreamAgeMs: 0,
 }
 
 function limitSchema(name: LimitName, limit: Limit): z.ZodType<number> {

@@ -1,4 +1,4 @@
-import { addressText, collide, type HostPort, parseAddress, reaches } from './address.ts'
+import { addressText, collide, type HostPort, parseAddress, reaches, unixPath } from './address.ts'
 import type { Config } from './config.ts'
 import { error, type Problem } from './problem.ts'
 
@@ -25,7 +25,8 @@ function listenersOf({ listen, domains, steering, admin }: Config): Listener[] {
     if (!listeners.has(name)) listeners.set(name, { key, at, name, shared })
   }
   listen.forEach(({ address }, index) => {
-    const at = parseAddress(address)
+    const path = unixPath(address)
+    const at = path === null ? parseAddress(address) : { path }
     if (at !== null) add(`listen[${index}].address`, at)
   })
   domains.forEach(({ host }, index) => {

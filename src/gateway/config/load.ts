@@ -4,11 +4,12 @@ import { systemClock } from '../../base/system.ts'
 import { readText } from '../read-text.ts'
 import { acceptanceByPeers } from './acceptance.ts'
 import { crossChecks } from './checks.ts'
-import type { Config, DomainConfig, SteeringConfig } from './config.ts'
+import type { Config, DomainConfig, KeyPairFiles, SteeringConfig } from './config.ts'
 import { ConfigFiles } from './files.ts'
 import { addressOf, type DomainTable, hostOf } from './host.ts'
 import { readKeyPair } from './key-pair.ts'
 import { LIMIT_KEYS } from './limit-keys.ts'
+import { listenOf } from './listen.ts'
 import { type Environment, parseConfig } from './parse.ts'
 import { error, type Problem } from './problem.ts'
 import type { ConfigFile } from './schema.ts'
@@ -41,10 +42,7 @@ export function loadConfig(
 function configOf(file: ConfigFile, path: string, files: ConfigFiles): Config {
   return {
     path,
-    listen: file.listen.map(({ address, client_certificates }) => ({
-      address,
-      clientCertificates: client_certificates,
-    })),
+    listen: file.listen.map((listen, index) => listenOf(listen, ['listen', index], files)),
     trust: {
       ca: file.trust.ca.map((name, index) => files.certificates(name, ['trust', 'ca', index])),
       intermediates: file.trust.intermediates.map((name, index) =>
@@ -52,6 +50,9 @@ function configOf(file: ConfigFile, path: string, files: ConfigFiles): Config {
       ),
     },
     network: { allowPrivate: file.network.allow_private, connect: file.network.connect },
+    dialback: file.dialback,
+    dialbackSecret: file.dialback_secret ?? null,
+    bidi: file.bidi ?? null,
     domains: file.domain.map((domain, index) => domainOf(domain, ['domain', index], files)),
     steering: file.steering === undefined ? null : steeringOf(file.steering),
     proxies: file.proxy.map(({ path, to, link = null }) => ({ path, to, link })),
@@ -63,6 +64,27 @@ function configOf(file: ConfigFile, path: string, files: ConfigFiles): Config {
 }
 
 function domainOf(domain: DomainTable, path: readonly PropertyKey[], files: ConfigFiles): DomainConfig {
+  const { name, also, url = null, ips, reachable = url !== null } = domain
+  const identity = identityOf(domain, path, files)
+  return { name, also, url, ips, identity, reachable, host: hostOf(domain, path, files) }
+}
+
+function identityOf(
+  domain: DomainTable,
+  path: readonly PropertyKey[],
+  files: ConfigFiles,
+): KeyPairFiles | null {
+  if (domain.certificate === undefined && domain.key === undefined) return null
+  if (domain.certificate === undefined || domain.key === undefined) {
+    const missing = domain.key === undefined ? 'key' : 'certificate'
+    files.error(
+      [...path, missing],
+      'a file',
+      'nothing',
+      'certificate and key stand together, or both are left out',
+    )
+    return null
+  }
   const certificate = files.pem(domain.certificate, [...path, 'certificate'])
   const key = files.pem(domain.key, [...path, 'key'])
   if (certificate.pem !== '' && key.pem !== '') {
@@ -70,15 +92,7 @@ function domainOf(domain: DomainTable, path: readonly PropertyKey[], files: Conf
     if (!pair.ok) files.error([...path, pair.of], pair.expected, pair.got, pair.hint)
   }
   if (key.pem !== '') files.permissions(key.path, [...path, 'key'])
-  return {
-    name: domain.name,
-    also: domain.also,
-    url: domain.url ?? null,
-    ips: domain.ips,
-    certificate,
-    key,
-    host: hostOf(domain, path, files),
-  }
+  return { certificate, key }
 }
 
 function steeringOf({ listen, upstream, steer }: NonNullable<ConfigFile['steering']>): SteeringConfig {

@@ -108,7 +108,7 @@ function unknownKey(path: readonly PropertyKey[], key: string, known: readonly s
   return {
     severity: 'error',
     path: pathText(path),
-    expected: known.length > 12 ? 'a key of CONFIG.md' : `one of ${known.join(', ')}`,
+    expected: known.length > 16 ? 'a key of CONFIG.md' : `one of ${known.join(', ')}`,
     got: 'an unknown key',
     hint: near === null ? '' : `did you mean ${near}?`,
   }

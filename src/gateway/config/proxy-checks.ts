@@ -42,8 +42,8 @@ function unreachablePaths({ listen }: Config): Problem[] {
 
 // DECISIONS 29: a browser that is asked for a certificate asks its user.
 function prompts({ listen }: Config): Problem[] {
-  return listen.flatMap(({ clientCertificates }, index) =>
-    clientCertificates === 'off'
+  return listen.flatMap(({ clientCertificates, proxy }, index) =>
+    clientCertificates === 'off' || proxy !== null
       ? []
       : [
           warning(

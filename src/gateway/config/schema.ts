@@ -3,30 +3,10 @@ import { parseAddress, parseCidr, parseHostPort } from './address.ts'
 import { declarations } from './declarations.ts'
 import { domain } from './domain-schema.ts'
 import { limitsShape } from './limit-keys.ts'
+import { listen } from './listen-schema.ts'
 import { proxy } from './proxy-schema.ts'
 import { steering } from './steering-schema.ts'
-import { checked, federableDomain, filePath, wssUrl } from './values.ts'
-
-const listen = z
-  .strictObject({
-    address: checked(
-      raw => parseAddress(raw) !== null,
-      'for all interfaces "[::]:443"; an IPv6 address stands in brackets',
-    ).register(declarations, {
-      expected: 'ADDRESS:PORT',
-      doc: 'Where to listen: an IP address and a port. Port 0 takes a free one.',
-      example: '"[::]:443"',
-    }),
-    client_certificates: z.enum(['request', 'off']).default('request').register(declarations, {
-      expected: '"request" or "off"',
-      doc: 'Whether TLS asks peers for their certificate, which is how they prove themselves to us. It is never required. `"off"` is for a port shared with browsers, which would ask their users.',
-      fallback: '"request"',
-    }),
-  })
-  .register(declarations, {
-    expected: 'a table',
-    doc: 'A TLS listener: the s2s endpoint, host-meta, `/healthz` and proxied paths. Repeat for more.',
-  })
+import { checked, federableDomain, filePath, flag, wssUrl } from './values.ts'
 
 const trust = z
   .strictObject({
@@ -146,18 +126,49 @@ const limits = z
   .strictObject(limitsShape())
   .register(declarations, { expected: 'a table', doc: 'Every limit and timer.' })
 
-/** The whole file: every key is declared here, once. */
-export const fileSchema = z.strictObject({
-  listen: z.array(listen).default([]).register(declarations, { expected: 'a list of tables', doc: '' }),
-  trust: trust.prefault({}),
-  network: network.prefault({}),
-  domain: z.array(domain).default([]).register(declarations, { expected: 'a list of tables', doc: '' }),
-  steering: steering.optional(),
-  proxy: z.array(proxy).default([]).register(declarations, { expected: 'a list of tables', doc: '' }),
-  endpoint: z.array(endpoint).default([]).register(declarations, { expected: 'a list of tables', doc: '' }),
-  log: log.prefault({}),
-  admin: admin.prefault({}),
-  limits: limits.prefault({}),
+const dialback = z.enum(['verified-tls', 'off']).default('verified-tls').register(declarations, {
+  expected: '"verified-tls" or "off"',
+  doc: 'What proves peers that show no certificate, and us to peers that see none: server dialback, where the certificate of the server that is asked about a key must prove the domain; or nothing. Where certificates are seen they go first.',
+  fallback: '"verified-tls"',
 })
+
+const dialbackSecret = checked(raw => raw !== '', 'keys are made of it')
+  .optional()
+  .register(declarations, {
+    expected: 'a secret',
+    doc: 'What dialback keys are made of. Gateways of the same domain share one, and so do deploys that overlap: else a key that one has shown is asked about at the other, which does not know it. Without it the secret is random, for as long as this process runs. `openssl rand -hex 24` makes a good one.',
+    example: '"at least 16 characters"',
+    rare: true,
+    secret: true,
+  })
+
+const bidi = flag().optional().register(declarations, {
+  expected: 'true or false',
+  doc: 'Whether we ask for stanzas both ways on the streams that we open (XEP-0288). Without this key only for domains that peers cannot dial.',
+  example: 'true',
+  rare: true,
+})
+
+/** The whole file: every key is declared here, once. */
+export const fileSchema = z
+  .strictObject({
+    dialback,
+    dialback_secret: dialbackSecret,
+    bidi,
+    listen: z.array(listen).default([]).register(declarations, { expected: 'a list of tables', doc: '' }),
+    trust: trust.prefault({}),
+    network: network.prefault({}),
+    domain: z.array(domain).default([]).register(declarations, { expected: 'a list of tables', doc: '' }),
+    steering: steering.optional(),
+    proxy: z.array(proxy).default([]).register(declarations, { expected: 'a list of tables', doc: '' }),
+    endpoint: z.array(endpoint).default([]).register(declarations, { expected: 'a list of tables', doc: '' }),
+    log: log.prefault({}),
+    admin: admin.prefault({}),
+    limits: limits.prefault({}),
+  })
+  .register(declarations, {
+    expected: 'a table',
+    doc: 'How servers prove themselves to each other, and which ways streams go. These keys stand before the first section.',
+  })
 
 export type ConfigFile = z.output<typeof fileSchema>

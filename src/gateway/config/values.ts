@@ -96,6 +96,8 @@ export const count = (minimum: number) =>
       return z.NEVER
     })
 
+export const flag = () => z.union([z.boolean(), z.enum(['true', 'false']).transform(text => text === 'true')])
+
 export const quantity = (
   parse: (text: string) => number | null,
   minimum: number,

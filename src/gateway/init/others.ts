@@ -1,4 +1,4 @@
-import { unixPath } from '../config/component-schema.ts'
+import { unixPath } from '../config/address.ts'
 import type { InitPlan } from './answers.ts'
 import { address, gatewayAddress, type ServerPart } from './part.ts'
 

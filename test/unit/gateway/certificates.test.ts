@@ -42,8 +42,11 @@ function watch(clock: Clock, path = folder, more: { refuse?: string } = {}): Cer
     also: [],
     url: null,
     ips: [],
-    certificate: { path: join(path, 'c.pem'), pem: pair.certificatePem },
-    key: { path: join(path, 'c.key'), pem: pair.keyPem },
+    identity: {
+      certificate: { path: join(path, 'c.pem'), pem: pair.certificatePem },
+      key: { path: join(path, 'c.key'), pem: pair.keyPem },
+    },
+    reachable: false,
     host: { kind: 'embedded' },
   }
   const tell = (what: string) => {

@@ -27,6 +27,9 @@ domain = "montague.example"
 url = "wss://127.0.0.1:9443/s2s"
 `
 
+const TOP_LEVEL =
+  'one of dialback, dialback_secret, bidi, listen, trust, network, domain, steering, proxy, endpoint, log, admin, limits'
+
 function problemsOf(text: string, environment: Record<string, string> = {}): readonly Problem[] {
   const parsed = parseConfig(text, environment)
   return parsed.ok ? [] : parsed.problems
@@ -44,7 +47,8 @@ describe('parseConfig', () => {
     const parsed = parseConfig(whole, {})
     if (!parsed.ok) throw new Error(renderProblems('isthmus.toml', parsed.problems))
     expect(parsed.file).toEqual({
-      listen: [{ address: '127.0.0.1:8443', client_certificates: 'request' }],
+      dialback: 'verified-tls',
+      listen: [{ address: '127.0.0.1:8443', client_certificates: 'request', tls: true }],
       trust: { ca: ['ca.pem'], intermediates: [] },
       network: { allow_private: ['127.0.0.0/8'], connect: { 'montague.example:443': '127.0.0.1:9443' } },
       domain: [
@@ -83,7 +87,7 @@ describe('parseConfig', () => {
       [
         {
           path: 'trsut',
-          expected: 'one of listen, trust, network, domain, steering, proxy, endpoint, log, admin, limits',
+          expected: TOP_LEVEL,
           got: 'an unknown key',
           hint: 'did you mean trust?',
         },
@@ -95,7 +99,8 @@ describe('parseConfig', () => {
       [
         {
           path: 'listen[0].adress',
-          expected: 'one of address, client_certificates',
+          expected:
+            'one of address, client_certificates, tls, trusted_proxies, forwarded, forwarded_hops, forwarded_certificate, proxy_secret',
           got: 'an unknown key',
           hint: 'did you mean address?',
         },
@@ -119,7 +124,7 @@ describe('parseConfig', () => {
       [
         {
           path: '__proto__',
-          expected: 'one of listen, trust, network, domain, steering, proxy, endpoint, log, admin, limits',
+          expected: TOP_LEVEL,
           got: 'an unknown key',
           hint: '',
         },
@@ -127,10 +132,15 @@ describe('parseConfig', () => {
     ],
     [
       'keys that are missing, all of them',
-      '[[domain]]\nname = "capulet.example"\nhost = "embedded"',
+      '[[domain]]\ncertificate = "capulet.pem"',
       [
-        { path: 'domain[0].certificate', expected: 'a file', got: 'nothing', hint: 'this key is needed' },
-        { path: 'domain[0].key', expected: 'a file', got: 'nothing', hint: 'this key is needed' },
+        { path: 'domain[0].name', expected: 'a domain', got: 'nothing', hint: 'this key is needed' },
+        {
+          path: 'domain[0].host',
+          expected: '"embedded", "server" or "component"',
+          got: 'nothing',
+          hint: 'this key is needed',
+        },
       ],
     ],
     [
@@ -156,7 +166,7 @@ describe('parseConfig', () => {
       [
         {
           path: 'listen[0].address',
-          expected: 'ADDRESS:PORT',
+          expected: 'ADDRESS:PORT, or "unix:PATH"',
           got: '"127.0.0.1"',
           hint: 'for all interfaces "[::]:443"; an IPv6 address stands in brackets',
         },
@@ -168,7 +178,7 @@ describe('parseConfig', () => {
       [
         {
           path: 'listen[0].address',
-          expected: 'ADDRESS:PORT',
+          expected: 'ADDRESS:PORT, or "unix:PATH"',
           got: '"localhost:8443"',
           hint: 'for all interfaces "[::]:443"; an IPv6 address stands in brackets',
         },
@@ -344,7 +354,7 @@ describe('values from the environment', () => {
 
   it('is not read again in what came from there', () => {
     expect(address('$' + '{A}', { A: '$' + '{B}', B: '127.0.0.1:1' })).toEqual([
-      expect.objectContaining({ path: 'listen[0].address', expected: 'ADDRESS:PORT' }),
+      expect.objectContaining({ path: 'listen[0].address', expected: 'ADDRESS:PORT, or "unix:PATH"' }),
     ])
   })
 

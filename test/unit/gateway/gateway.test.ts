@@ -33,17 +33,23 @@ function configuration(more: Partial<Config> = {}): Config {
   const { certificatePem, keyPem } = authority.issue({ dns: ['capulet.example'] })
   return {
     path: join(folder, 'isthmus.toml'),
-    listen: [{ address: '127.0.0.1:0', clientCertificates: 'request' }],
+    listen: [{ address: '127.0.0.1:0', clientCertificates: 'request', proxy: null }],
     trust: { ca: [{ path: join(folder, 'ca.pem'), pem: authority.caPem }], intermediates: [] },
     network: { allowPrivate: [], connect: {} },
+    dialback: 'verified-tls',
+    dialbackSecret: null,
+    bidi: null,
     domains: [
       {
         name: domain('capulet.example'),
         also: [],
         url: 'wss://capulet.example/s2s',
         ips: ['127.0.0.1'],
-        certificate: { path: join(folder, 'c.pem'), pem: certificatePem },
-        key: { path: join(folder, 'c.key'), pem: keyPem },
+        identity: {
+          certificate: { path: join(folder, 'c.pem'), pem: certificatePem },
+          key: { path: join(folder, 'c.key'), pem: keyPem },
+        },
+        reachable: true,
         host: { kind: 'embedded' },
       },
     ],
@@ -111,7 +117,7 @@ describe('startGateway', () => {
     const first = await start(configuration())
     const address = `127.0.0.1:${first.federation.listening[0]?.port}`
     const second = configuration({
-      listen: [{ address, clientCertificates: 'request' }],
+      listen: [{ address, clientCertificates: 'request', proxy: null }],
       admin: { socket: 'off' },
     })
     await expect(start(second)).rejects.toThrow('EADDRINUSE')

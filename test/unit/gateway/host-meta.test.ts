@@ -14,14 +14,20 @@ function configuration(url: string | null): Config {
     listen: [],
     trust: { ca: [], intermediates: [] },
     network: { allowPrivate: [], connect: {} },
+    dialback: 'verified-tls',
+    dialbackSecret: null,
+    bidi: null,
     domains: [
       {
         name: domain('capulet.example'),
         also: [domain('bücher.example')],
         url,
         ips: ['192.0.2.1', '2001:db8::1'],
-        certificate: { path: '/c.pem', pem: certificatePem },
-        key: { path: '/c.key', pem: keyPem },
+        identity: {
+          certificate: { path: '/c.pem', pem: certificatePem },
+          key: { path: '/c.key', pem: keyPem },
+        },
+        reachable: url !== null,
         host: { kind: 'embedded' },
       },
     ],

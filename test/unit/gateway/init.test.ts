@@ -47,7 +47,7 @@ describe('the configuration', () => {
         host: server === 'component' ? 'component' : 'server',
       }),
     ])
-    expect(file.listen).toEqual([{ address: '[::]:443', client_certificates: 'request' }])
+    expect(file.listen).toEqual([{ address: '[::]:443', tls: true }])
   })
 
   it('takes every answer', () => {

@@ -70,7 +70,7 @@ describe('loadConfig', () => {
     if (!loaded.ok) throw new Error(renderProblems('isthmus.toml', loaded.problems))
     expect(loaded.warnings).toEqual([])
     const { config } = loaded
-    expect(config.domains[0]?.certificate).toEqual({
+    expect(config.domains[0]?.identity?.certificate).toEqual({
       path: join(folder, 'capulet.pem'),
       pem: capulet.certificatePem,
     })
@@ -200,9 +200,9 @@ describe('loadConfig', () => {
       ['warning | domain[0].url | a port that is listened on, not 443 | [[listen]] on 8443'],
     ],
     [
-      'no listener that asks for certificates: a warning (DECISIONS 29)',
+      'no listener that asks for certificates',
       { listen: `${parts.listen}\nclient_certificates = "off"` },
-      ['warning | listen[0].client_certificates | "request" on at least one listener | "off"'],
+      [],
     ],
     [
       'an endpoint of a domain that is served here',
