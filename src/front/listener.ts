@@ -62,6 +62,8 @@ export class Listener {
   readonly #behind: BehindProxy | null
   readonly #forwarded: ForwardedPeers
   readonly #connections = new Connections()
+  /** for whom a proxy has come with a request */
+  readonly #clients = new WeakMap<IncomingMessage, string>()
   /** sockets that have been told to go: nothing further that they send counts */
   readonly #dismissed = new WeakSet<Duplex>()
 
@@ -178,7 +180,9 @@ export class Listener {
     if (form !== null) return form
     const { remoteAddress: address = '' } = request.socket
     if (this.#behind === null || this.#options.routes.isHealth(request)) return { address }
-    return this.#behind.judge(request)
+    const client = this.#behind.judge(request)
+    if ('address' in client) this.#clients.set(request, client.address)
+    return client
   }
 
   #judgeUpgrade(request: IncomingMessage, client: Behind): Answer | null {
@@ -257,13 +261,17 @@ export class Listener {
     return { 'Retry-After': String(Math.ceil(this.#options.limits.httpRetryAfterMs / 1_000)) }
   }
 
+  #addressOf(request: IncomingMessage): string {
+    return this.#clients.get(request) ?? request.socket.remoteAddress ?? ''
+  }
+
   #placeOf(request: IncomingMessage): Place | null {
     return this.#connections.of(request.socket)?.place ?? null
   }
 
   #respond(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
     if (answer.refused !== null) {
-      this.#reportAnswer(request.socket.remoteAddress, answer)
+      this.#reportAnswer(this.#addressOf(request), answer)
       this.#dismissed.add(request.socket)
       response.shouldKeepAlive = false
     }
@@ -275,7 +283,7 @@ export class Listener {
   }
 
   #dismiss(request: IncomingMessage, socket: Duplex, answer: Answer): void {
-    this.#reportAnswer(request.socket.remoteAddress, answer)
+    this.#reportAnswer(this.#addressOf(request), answer)
     this.#lastWords(socket, answer)
   }
 
@@ -310,8 +318,8 @@ export class Listener {
     this.#report(socket.remoteAddress ?? '', 'tls', detail)
   }
 
-  #reportAnswer(address: string | undefined, { status, refused }: Answer): void {
-    if (refused !== null) this.#report(address ?? '', 'http', refused, status)
+  #reportAnswer(address: string, { status, refused }: Answer): void {
+    if (refused !== null) this.#report(address, 'http', refused, status)
   }
 
   #report(address: string, reason: RefusalReason, detail: string, status?: number): void {

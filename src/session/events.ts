@@ -51,6 +51,7 @@ export class StreamEvents {
   established({ pair, proof, setupMs }: EstablishedSession): void {
     this.#named(pair)
     const { tls, proxied = false } = this.#transport.facts
+    const isForwarded = proof.method === 'sasl-external' && tls?.nodeVerdict === 'forwarded'
     this.#observer.publish({
       type: 'stream:established',
       ...this.#label,
@@ -58,7 +59,7 @@ export class StreamEvents {
       tls: tls?.protocol ?? (proxied ? 'proxy' : 'none'),
       authentication: proof.method,
       // That the peer holds the certificate's key is then the proxy's word.
-      proof: tls?.nodeVerdict === 'forwarded' ? `${proof.evidence}, forwarded by a proxy` : proof.evidence,
+      proof: isForwarded ? `${proof.evidence}, forwarded by a proxy` : proof.evidence,
       setupMs,
     })
   }

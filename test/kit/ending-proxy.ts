@@ -21,13 +21,13 @@ export async function endingProxy(
   const sockets = new Set<TLSSocket>()
   const server = createServer(
     {
-      cert: certificate.certificatePem,
-      key: certificate.keyPem,
+      ...certificate.secureContextOptions,
       requestCert: true,
       rejectUnauthorized: false,
     },
     client => {
       sockets.add(client)
+      const fields = lines(client)
       client.on('close', () => sockets.delete(client)).on('error', () => {})
       if (target === null) {
         client.destroy()
@@ -42,7 +42,7 @@ export async function endingProxy(
         const end = head.indexOf('\r\n\r\n')
         if (end < 0) return
         client.off('data', onHead)
-        behind.write(withFields(head.subarray(0, end).toString('latin1'), lines(client)), 'latin1')
+        behind.write(withFields(head.subarray(0, end).toString('latin1'), fields), 'latin1')
         behind.write(head.subarray(end + 4))
         client.pipe(behind)
       })
