@@ -10,7 +10,7 @@ import {
   readOptions,
   type Stage,
 } from './federation/index.ts'
-import { type Arrival, createFront, type Front } from './front/index.ts'
+import { type Arrival, createFront, type Front, sourceOf } from './front/index.ts'
 import { startInitiating, startReceiving } from './session/index.ts'
 import { type Domain, notFederable, parseDomain, type Stanza } from './xmpp/index.ts'
 
@@ -134,7 +134,7 @@ export async function createFederation(options: FederationOptions): Promise<Fede
 
   const onTransport = (arrival: Arrival) => {
     const { transport } = arrival
-    const dialback = core.dialback(transport.facts.remoteAddress)
+    const dialback = core.dialback(sourceOf(transport.facts.remoteAddress))
     const keys = dialback === undefined ? {} : { dialback }
     const shared = { transport, isLocal, trust, bidi: true, observer, clock, random, limits }
     const session = core.accept(

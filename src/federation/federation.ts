@@ -104,11 +104,11 @@ export class FederationCore {
   }
 
   /** What a receiving stream does about keys; undefined: nothing. */
-  dialback(address: string): ReceivingDialback | undefined {
+  dialback(source: string): ReceivingDialback | undefined {
     if (this.#secret === null) return undefined
     return {
       secret: this.#secret,
-      verify: (verification, signal) => this.#verifier.verify(verification, address, signal),
+      verify: (verification, signal) => this.#verifier.verify(verification, source, signal),
     }
   }
 

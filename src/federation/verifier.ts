@@ -30,7 +30,7 @@ export class Verifier {
 
   /**
    * Never rejects. Where too much is asked already, nothing is looked up or dialled (DB-23).
-   * @param address whoever has shown the key
+   * @param address of whoever has shown the key; of IPv6 the network that one host commands
    */
   async verify(verification: Verification, address: string, signal: AbortSignal): Promise<DialbackOutcome> {
     const { dialbackPerAddress, dialbackTotal } = this.#deps.limits
