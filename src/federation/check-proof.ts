@@ -16,12 +16,15 @@ export interface ProofReport {
   readonly detail: string
 }
 
+/** What is known of ourselves. */
+type Us = Pick<WalkDeps, 'meansOf' | 'isReachable' | 'settings'>
+
 /** We to the peer, by what became of the walk. */
-export function proofOut(deps: WalkDeps, { local }: DomainPair, walked: Walked | null): ProofReport {
+export function proofOut(us: Us, { local }: DomainPair, walked: Walked | null): ProofReport {
   const proof = walked?.stream.session?.proof ?? null
   if (walked === null || walked.features === null)
     return { method: null, seen: false, detail: 'the walk ended before the peer said what it takes' }
-  const without = whyNoKey(deps, local)
+  const without = whyNoKey(us, local)
   switch (proof?.method) {
     case undefined: {
       const tried = walked.mechanisms.includes('DIALBACK')
@@ -29,11 +32,11 @@ export function proofOut(deps: WalkDeps, { local }: DomainPair, walked: Walked |
       return {
         method: null,
         seen: false,
-        detail: `${whyNotOurCertificate(deps, local, walked)}; ${notDialback}`,
+        detail: `${whyNotOurCertificate(us, local, walked)}; ${notDialback}`,
       }
     }
     case 'dialback':
-      return { method: 'dialback', seen: true, detail: whyNotOurCertificate(deps, local, walked) }
+      return { method: 'dialback', seen: true, detail: whyNotOurCertificate(us, local, walked) }
     default: {
       const isOffered = walked.features.includes('dialback')
       const unused = isOffered ? 'dialback, which it offers too, was not needed' : 'it offers no dialback'
@@ -42,8 +45,8 @@ export function proofOut(deps: WalkDeps, { local }: DomainPair, walked: Walked |
   }
 }
 
-function whyNotOurCertificate(deps: WalkDeps, local: Domain, { mechanisms, refusal }: Walked): string {
-  if (!deps.meansOf(local).certificate) return 'we have no certificate to show'
+function whyNotOurCertificate(us: Us, local: Domain, { mechanisms, refusal }: Walked): string {
+  if (!us.meansOf(local).certificate) return 'we have no certificate to show'
   if (refusal !== null) return `it refused our certificate and ended that stream (${describe(refusal)})`
   return mechanisms.includes('EXTERNAL')
     ? 'it did not take our certificate'
@@ -51,18 +54,13 @@ function whyNotOurCertificate(deps: WalkDeps, local: Domain, { mechanisms, refus
 }
 
 /** null: we can show a key */
-function whyNoKey({ settings, isReachable }: WalkDeps, local: Domain): string | null {
+function whyNoKey({ settings, isReachable }: Us, local: Domain): string | null {
   if (settings.dialback === null) return 'dialback is off here'
   return isReachable(local) ? null : 'no dialback, as nobody could dial us to ask about a key'
 }
 
 /** The peer to us, by the stream that it opened, or by what it could open. */
-export function proofBack(
-  deps: WalkDeps,
-  pair: DomainPair,
-  walked: Walked | null,
-  way: WayBack,
-): ProofReport {
+export function proofBack(us: Us, pair: DomainPair, walked: Walked | null, way: WayBack): ProofReport {
   const { proven } = way
   if (proven !== null) {
     const { evidence } = proven
@@ -70,24 +68,24 @@ export function proofBack(
       ? {
           method: 'dialback',
           seen: true,
-          detail: `${evidence}, knew its key; ${whyNoCertificate(deps, way)}`,
+          detail: `${evidence}, knew its key; ${whyNoCertificate(us, way)}`,
         }
-      : { method: 'sasl-external', seen: true, detail: `its certificate, ${evidence}; ${unneeded(deps)}` }
+      : { method: 'sasl-external', seen: true, detail: `its certificate, ${evidence}; ${unneeded(us)}` }
   }
   if (way.answered) {
     const detail = 'its answer came on a stream of ours, whose other end its certificate has proven'
     return { method: 'bidi', seen: true, detail }
   }
-  return deps.isReachable(pair.local) ? couldBe(deps, walked, way) : couldOnlyAnswer(walked)
+  return us.isReachable(pair.local) ? couldBe(us, walked, way) : couldOnlyAnswer(walked)
 }
 
-function unneeded({ settings }: WalkDeps): string {
+function unneeded({ settings }: Us): string {
   return settings.dialback === null ? 'dialback is off here' : 'dialback was not needed'
 }
 
 /** Why it was dialback. */
-function whyNoCertificate(deps: WalkDeps, { certificate, stoodBefore }: WayBack): string {
-  if (!seesCertificates(deps)) return `not ${NONE_SEEN}`
+function whyNoCertificate(us: Us, { certificate, stoodBefore }: WayBack): string {
+  if (!seesCertificates(us)) return `not ${NONE_SEEN}`
   if (certificate !== null) {
     return certificate.fault === null
       ? 'its certificate would have proven it, but it chose a key'
@@ -100,18 +98,20 @@ function whyNoCertificate(deps: WalkDeps, { certificate, stoodBefore }: WayBack)
 
 const NONE_SEEN = 'SASL EXTERNAL, as no listener of ours sees certificates'
 
-function seesCertificates({ settings }: WalkDeps): boolean {
-  return settings.listen.some(({ clientCertificates }) => clientCertificates === 'request')
+function seesCertificates({ settings }: Us): boolean {
+  return settings.listen.some(({ proxy, clientCertificates }) =>
+    proxy === null ? clientCertificates === 'request' : proxy.certificate !== null,
+  )
 }
 
-function couldBe(deps: WalkDeps, walked: Walked | null, { refusal }: WayBack): ProofReport {
+function couldBe(us: Us, walked: Walked | null, { refusal }: WayBack): ProofReport {
   const can: string[] = []
   const cannot: string[] = []
-  const sees = seesCertificates(deps)
+  const sees = seesCertificates(us)
   if (sees) can.push('SASL EXTERNAL with a certificate that proves it')
   else cannot.push(NONE_SEEN)
   const verdict = walked?.verdict ?? null
-  if (deps.settings.dialback === null) cannot.push('dialback, which is off here')
+  if (us.settings.dialback === null) cannot.push('dialback, which is off here')
   else if (verdict === null) cannot.push('dialback, as no endpoint has proven to be its')
   else can.push(`dialback, as its endpoint ${walked?.url ?? ''} proves it (${verdict.via} ${verdict.name})`)
   const came = refusal === null ? 'it did not come' : 'it came and was refused'

@@ -187,6 +187,30 @@ describe('a walk says what proves whom to whom', () => {
     )
   })
 
+  it.each([
+    [
+      'sees none',
+      {},
+      'dialback',
+      /^it did not come; it could use dialback, .*; not SASL EXTERNAL, as no listener/,
+    ],
+    [
+      'is shown them',
+      { forwardedCertificate: 'rfc9440' },
+      'sasl-external',
+      /^it did not come; it could use SASL EXTERNAL .*, or dialback/,
+    ],
+  ] as const)('where TLS ends at a proxy, and a listener behind it %s', async (_, handed, method, detail) => {
+    const behind = { tls: false, trustedProxies: ['127.0.0.0/8'], proxySecret: 'between us and the proxy' }
+    const { capulet } = await verona(
+      { more: { listen: [{ address: '127.0.0.1:0', ...behind, ...handed }] } },
+      {},
+    )
+    // Nothing stands before it that would end TLS.
+    const { proof } = await walk(capulet)
+    expect(proof.back).toEqual(unseen(method, detail))
+  })
+
   it('where it is nowhere', async () => {
     const { capulet, montague } = await verona({ more: BLIND }, {})
     montague.relay.target = null
@@ -230,35 +254,59 @@ describe('a walk says what proves whom to whom', () => {
   })
 })
 
-it('comes once more with a key, where our certificate was refused and the stream ended (SA-14)', async () => {
-  const authority = testAuthority()
-  const certificate = authority.issue({ dns: ['paris.example'] })
-  const peer = await ScriptedPeer.listen({ certificate, offersExternal: () => true })
-  closing.push(() => peer.close())
-  const { towns, close } = await federations(
-    [
-      {
-        name: 'capulet.example',
-        more: { endpoints: [{ domain: 'paris.example', url: 'wss://paris.example/s2s' }] },
-      },
-    ],
-    { authority, limits: { pingAnswerMs: 200 }, connect: { 'paris.example:443': `127.0.0.1:${peer.port}` } },
-  )
-  closing.push(close)
-  const [capulet] = towns
-  if (capulet === undefined) throw new Error('a town was asked for')
-  const walking = walk(capulet, 'paris.example')
-  const refused = await peer.takes('authenticates')
-  refused.stream.say(`<failure xmlns='${NS.sasl}'><not-authorized/></failure>`, CLOSE)
-  const shown = await peer.takes('shows')
-  const pair = { from: 'paris.example', to: 'capulet.example' }
-  shown.stream.say(dialback('result', { ...pair, type: 'valid' }))
-  const { proof, stages } = await walking
-  expect(stages.find(({ name }) => name === 'authentication')).toMatchObject({ ok: true })
-  expect(proof.out).toEqual(
-    seen(
-      'dialback',
-      /^it refused our certificate and ended that stream \(authentication failed: .*not-authorized/,
-    ),
-  )
+describe('a peer that refuses our certificate', () => {
+  async function refused() {
+    const authority = testAuthority()
+    const certificate = authority.issue({ dns: ['paris.example'] })
+    const peer = await ScriptedPeer.listen({ certificate, offersExternal: () => true })
+    closing.push(() => peer.close())
+    const endpoints = [{ domain: 'paris.example', url: 'wss://paris.example/s2s' }]
+    const connect = { 'paris.example:443': `127.0.0.1:${peer.port}` }
+    const { towns, close } = await federations([{ name: 'capulet.example', more: { endpoints } }], {
+      authority,
+      connect,
+      limits: { pingAnswerMs: 200 },
+    })
+    closing.push(close)
+    const [capulet] = towns
+    if (capulet === undefined) throw new Error('a town was asked for')
+    const walking = walk(capulet, 'paris.example')
+    const { stream } = await peer.takes('authenticates')
+    stream.say(`<failure xmlns='${NS.sasl}'><not-authorized/></failure>`)
+    return { peer, stream, walking }
+  }
+  const VALID = dialback('result', { from: 'paris.example', to: 'capulet.example', type: 'valid' })
+
+  it('is shown a key on the same stream (SA-13)', async () => {
+    const { stream, walking } = await refused()
+    await stream.said('<db:result')
+    stream.say(VALID)
+    const { proof, stages } = await walking
+    expect(stages.find(({ name }) => name === 'authentication')).toMatchObject({ ok: true })
+    expect(proof.out).toEqual(seen('dialback', /^it did not take our certificate$/))
+  })
+
+  it('is shown one on a second stream, where the first has ended (SA-14)', async () => {
+    const { peer, stream, walking } = await refused()
+    stream.say(CLOSE)
+    const shown = await peer.takes('shows')
+    shown.stream.say(VALID)
+    const { proof, stages } = await walking
+    expect(stages.find(({ name }) => name === 'authentication')).toMatchObject({ ok: true })
+    expect(proof.out).toEqual(
+      seen(
+        'dialback',
+        /^it refused our certificate and ended that stream \(authentication failed: .*not-authorized/,
+      ),
+    )
+  })
+
+  it('may refuse our key, too', async () => {
+    const { stream, walking } = await refused()
+    await stream.said('<db:result')
+    stream.say(VALID.replace("'valid'", "'invalid'"))
+    const { proof, failed } = await walking
+    expect(failed).toBe('authentication: peer.unauthenticated')
+    expect(proof.out).toEqual(unseen(null, /^it did not take our certificate; it did not take our key$/))
+  })
 })
