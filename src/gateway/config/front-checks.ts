@@ -9,7 +9,6 @@ export function frontChecks(config: Config): Problem[] {
     ...config.listen.flatMap((listen, index) =>
       listen.proxy === null ? [] : proxyInFrontChecks(listen, listen.proxy, `listen[${index}]`),
     ),
-    ...tlsWithoutCertificates(config),
     ...portsThatNobodyServes(config),
   ]
 }
@@ -48,19 +47,9 @@ function proxyInFrontChecks(
   return problems
 }
 
-function tlsWithoutCertificates({ listen, domains }: Config): Problem[] {
-  const ending = listen.findIndex(({ proxy }) => proxy === null)
-  if (ending === -1) return []
-  return domains.flatMap(({ url, identity }, index) => {
-    if (url === null || identity !== null) return []
-    const hint = `TLS ends at listen[${ending}]; behind a proxy it has tls = false`
-    return [error(`domain[${index}].certificate`, 'a certificate for the domain', 'none', hint)]
-  })
-}
-
 function portsThatNobodyServes({ listen, domains }: Config): Problem[] {
   // Which port its proxy listens on is not our business.
-  if (listen.some(({ proxy }) => proxy !== null)) return []
+  if (listen.some(({ address, proxy }) => proxy !== null || unixPath(address) !== null)) return []
   const ports = listen.map(({ address }) => parseAddress(address)?.port)
   return domains.flatMap(({ url }, index) => {
     if (url === null) return []

@@ -11,11 +11,8 @@ export function proofChecks(config: Config): Problem[] {
   ]
 }
 
-function domainChecks(
-  { name, url, identity, reachable }: DomainConfig,
-  config: Config,
-  path: string,
-): Problem[] {
+function domainChecks(domain: DomainConfig, config: Config, path: string): Problem[] {
+  const { name, url, identity, reachable } = domain
   const problems: Problem[] = []
   if (reachable && url === null) {
     const hint = 'a domain without a url only dials out'
@@ -25,18 +22,21 @@ function domainChecks(
     const hint = 'peers dial what is published: leave the url out'
     problems.push(error(`${path}.reachable`, 'no url beside it', JSON.stringify(url), hint))
   }
-  if (identity === null && (config.dialback === 'off' || !reachable)) {
-    const hint =
-      config.dialback === 'off'
-        ? 'with dialback = "off" a certificate is the only proof'
-        : 'dialback is no proof where peers cannot call back: it needs a url'
-    problems.push(error(`${path}.certificate`, 'a certificate for the domain', 'none', hint))
-  }
+  const need = identity === null ? certificateNeed(domain, config) : null
+  if (need !== null) problems.push(error(`${path}.certificate`, 'a certificate for the domain', 'none', need))
   if (!reachable && config.bidi === false) {
     const hint = `nobody can dial ${name}: nothing would come back to it`
     problems.push(warning('bidi', 'true, or nothing', 'false', hint))
   }
   return problems
+}
+
+/** Why a domain cannot do without a certificate; null: it can. */
+function certificateNeed({ url, reachable }: DomainConfig, { dialback, listen }: Config): string | null {
+  if (dialback === 'off') return 'with dialback = "off" it is the only proof'
+  if (!reachable) return 'dialback is no proof where peers cannot call back: it needs a url'
+  const here = listen.findIndex(({ proxy }) => proxy === null)
+  return url === null || here === -1 ? null : `TLS ends at listen[${here}]; behind a proxy it has tls = false`
 }
 
 function unprovablePeers({ dialback, listen }: Config): Problem[] {

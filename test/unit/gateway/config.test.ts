@@ -393,6 +393,16 @@ describe('documents made from the declarations', () => {
     expect(reference).toContain('| `stanza_bytes` | a size | `"512KiB"` |')
   })
 
+  it('have the keys of no section before all sections, as TOML wants it', () => {
+    const reference = renderReference()
+    const titles = [...reference.matchAll(/^##+ (.*)$/gm)].map(([, title]) => title)
+    expect(titles.slice(0, 2)).toEqual(['At the top of the file', '[[listen]]'])
+    expect(reference.indexOf('| `dialback_secret` |')).toBeLessThan(reference.indexOf('## [[listen]]'))
+    const sample = renderSample()
+    expect(sample.indexOf('# dialback_secret = ')).toBeGreaterThan(0)
+    expect(sample.indexOf('# dialback_secret = ')).toBeLessThan(sample.indexOf('\n[[listen]]\n'))
+  })
+
   it('the sample is a valid configuration, and so is all that it shows as a comment', () => {
     const sample = renderSample()
     expect(problemsOf(sample)).toEqual([])

@@ -101,6 +101,21 @@ describe('the log', () => {
     expect(written().map(({ msg, reason }) => [msg, reason])).toEqual([['candidate failed', 'peer.identity']])
   })
 
+  it('warns of what a stranger, or a proxy that is set up badly, says of itself', () => {
+    const detail = 'a certificate from 192.0.2.7, which is no proxy of ours'
+    log.write({ type: 'forwarded:ignored', address: '192.0.2.7', field: 'client-cert', detail })
+    expect(written()).toEqual([
+      {
+        level: 'warn',
+        msg: 'forwarded field ignored',
+        event: 'forwarded:ignored',
+        address: '192.0.2.7',
+        field: 'client-cert',
+        detail,
+      },
+    ])
+  })
+
   it('a host that breaks is an error', () => {
     log.write({ type: 'host:failed', domain: 'capulet.example', detail: 'TypeError: …' })
     expect(written()).toEqual([expect.objectContaining({ level: 'error', domain: 'capulet.example' })])
