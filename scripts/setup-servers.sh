@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The real servers and clients of the interop suite: Debian's prosody, ejabberd, slixmpp and Lua's libunbound, and, beside
-# them, Prosody 13 from backports, unpacked into .servers/ and not installed. What is there already is not fetched again.
+# The real servers, clients and proxies of the interop suite: Debian's prosody, ejabberd, slixmpp, Lua's libunbound, nginx and
+# haproxy, and, beside them, Prosody 13 from backports, unpacked into .servers/ and not installed. What is there already is not fetched again.
 # Nothing is started; where systemd runs, the packages enable their services for the next boot.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(prosody lua-unbound ejabberd python3-slixmpp)
+packages=(prosody lua-unbound ejabberd python3-slixmpp nginx haproxy)
 prosody13=.servers/prosody-13
 policy=/usr/sbin/policy-rc.d
 
@@ -30,7 +30,7 @@ trap cleanup EXIT
 is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
 # pids of the packaged services, which run as users of their own
-services() { ps -e -o pid=,user= | awk '$2 ~ /^(prosody|ejabberd|epmd)$/ { print $1 }' | sort; }
+services() { ps -e -o pid=,user= | awk '$2 ~ /^(prosody|ejabberd|epmd|www-data|haproxy)$/ { print $1 }' | sort; }
 
 # Packages ask this script before they start a service.
 refuse_starts() {
@@ -120,4 +120,5 @@ version=$(grep -m 1 '^Prosody 13' "$work/about") || {
   fail "Prosody 13 does not run; remove $prosody13 to unpack it again"
 }
 say "prosody $(dpkg-query -W -f '${Version}' prosody), ejabberd $(dpkg-query -W -f '${Version}' ejabberd)," \
-  "slixmpp $(dpkg-query -W -f '${Version}' python3-slixmpp); beside them: $version"
+  "slixmpp $(dpkg-query -W -f '${Version}' python3-slixmpp), nginx $(dpkg-query -W -f '${Version}' nginx)," \
+  "haproxy $(dpkg-query -W -f '${Version}' haproxy); beside them: $version"

@@ -29,6 +29,26 @@ export interface HouseOptions {
   readonly program?: string
   readonly modules?: readonly string[]
   readonly debug?: boolean
+  /** what ends TLS in front of the gateway */
+  readonly front?: Front
+}
+
+/** A proxy on the public port of a house. */
+export interface Front {
+  /** isthmus.toml of its kit: what stands there of listeners and certificates replaces what init has written */
+  readonly toml: string
+  /** Runs until the stage ends. */
+  start(stage: Stage, at: FrontPlace): Promise<void>
+}
+
+export interface FrontPlace {
+  readonly domain: string
+  readonly certificate: TestCertificate
+  /** on 127.0.0.1 */
+  readonly publicPort: number
+  /** where the gateway listens: a port on 127.0.0.1, or, where the kit's does, the socket */
+  readonly port: number
+  readonly socket: string
 }
 
 /** What an operator has who did what `isthmus init` said: a server, and a gateway beside it. */
@@ -70,7 +90,7 @@ export async function buildHouse(
   const certificate = stage.issue(domain)
   const folder = gatewayFolder(stage, name, certificate)
   const ports = await serverPorts()
-  const [listen = 0, dns = 0] = await takePorts(2)
+  const [listen = 0, dns = 0, inner = 0] = await takePorts(3)
   const upstream = options.upstream ?? (await stage.names()).port
   const roots = join(folder, 'roots.pem')
   const printed = initialise([
@@ -85,10 +105,17 @@ export async function buildHouse(
     ...(init.includes('plaintext') || init.includes('no') ? [] : ['--server-ca', 'ca.pem', '--roots', roots]),
   ])
   const text = (file: string) => printed.server.find(part => part.file.endsWith(file))?.text
+  const behind = { domain, certificate, publicPort: port, port: inner, socket: join(folder, 'front.sock') }
+  const front = options.front
   writeFileSync(
     join(folder, 'isthmus.toml'),
-    `${printed.config}${network(name, others)}${options.toml ?? ''}`,
+    front === undefined
+      ? `${printed.config}${network(name, others)}${options.toml ?? ''}`
+      : `${fronted(printed.config, front.toml, behind)}${trusting(network(name, others), front.toml)}${options.toml ?? ''}`,
   )
+  // The intermediate that peers send, and proxies drop.
+  writeFileSync(join(folder, 'intermediates.pem'), stage.authority.signer.certificatePem)
+  await front?.start(stage, behind)
   // The gateway makes its authority before the server can be told to trust it.
   const started = () => stage.gateway(`gateway-${name}/isthmus`)
   const gateway = await started()
@@ -161,3 +188,26 @@ connect = { ${connect.join(', ')} }
 level = "debug"
 `
 }
+
+const LISTEN = /^\[\[listen\]\]\n(?:(?!\[).*\n)*/m
+
+/** What init has written, with the listener, the secrets and the certificate as the kit of a proxy has them. */
+function fronted(config: string, kit: string, { port, socket }: FrontPlace): string {
+  const listen = (LISTEN.exec(kit)?.[0] ?? '')
+    .replace('127.0.0.1:8080', `127.0.0.1:${port}`)
+    .replace('unix:/run/isthmus/front.sock', `unix:${socket}`)
+  const [top = ''] = kit.split(/^\[/m, 1)
+  const bare = /^certificate = /m.test(kit) ? config : config.replace(/^(certificate|key) = .*\n/gm, '')
+  return `${top}${bare.replace(LISTEN, listen)}`
+    .replace(/\$\{DIALBACK_SECRET\}/, DIALBACK_SECRET)
+    .replace(/\$\{PROXY_SECRET\}/, PROXY_SECRET)
+}
+
+function trusting(network: string, kit: string): string {
+  const [intermediates = ''] = /^intermediates = .*$/m.exec(kit) ?? []
+  return network.replace('[trust]', `[trust]\n${intermediates}`)
+}
+
+const DIALBACK_SECRET = 'what keys of this stage are made of'
+/** what proxies of this stage show to gateways */
+export const PROXY_SECRET = 'what the proxy shows to the gateway'
