@@ -1,10 +1,11 @@
 import { Observer } from '../base/index.ts'
 import type { Candidate } from '../discovery/index.ts'
 import { type EstablishedSession, openStream } from '../session/index.ts'
-import { type DomainPair, describe, type Failure, failureId } from '../xmpp/index.ts'
+import { type Domain, type DomainPair, describe, type Failure, failureId } from '../xmpp/index.ts'
 import { type Stage, Steps, type WalkDeps } from './check-stages.ts'
 import { started } from './dial.ts'
 import { type ProvenVerdict, reach } from './reach.ts'
+import type { Route } from './route.ts'
 
 /** What a walk found at a candidate. */
 export interface Walked {
@@ -124,8 +125,15 @@ async function walkOnce(
  * One way only, where peers can dial us: how the answer comes back is part of the walk. Else there is no other way back,
  * but for a stream that stands, which one of ours that comes later would take the peer's stanzas from.
  */
-function goesBothWays({ isReachable, router }: WalkDeps, { local, remote }: DomainPair): boolean {
+export function goesBothWays(
+  { isReachable, router }: Pick<WalkDeps, 'isReachable'> & Standing,
+  { local, remote }: DomainPair,
+): boolean {
   return !isReachable(local) && router.pool.find(local, remote)?.state !== 'open'
+}
+
+interface Standing {
+  readonly router: { readonly pool: { find(...pair: [Domain, Domain]): Pick<Route, 'state'> | undefined } }
 }
 
 function evidenceOf({ session }: WalkedStream): string {
