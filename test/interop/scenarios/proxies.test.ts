@@ -1,11 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import type { Command } from '../../kit/command.ts'
 import { haproxy, nginx } from '../../kit/servers/fronts.ts'
 import { buildHouse, type Front, publicPorts } from '../../kit/servers/house.ts'
 import { stages } from '../../kit/servers/stage.ts'
 import { converse, EVERYTHING } from './conversation.ts'
+import { type Fate, settled, Talk } from './traffic.ts'
 
-// Scenario 9: both sides behind a proxy that ends TLS, as deploy/nginx and deploy/haproxy have them.
+// Scenarios 9 and 12: both sides behind a proxy that ends TLS, as deploy/nginx and deploy/haproxy have them.
 
 const stage = stages()
 
@@ -37,6 +39,43 @@ it.each<[string, () => Front, string]>([
   }
   process.stdout.write(`${_}: ${JSON.stringify(done)}\n`)
 })
+
+/** streams live so long at most, and the proxy's patience is twice that */
+const MAX_AGE = '5s'
+const TALK_MS = 60_000
+const PER_SECOND = 50
+
+it('12. streams follow each other before a proxy cuts them', { timeout: 180_000 }, async () => {
+  const here = stage()
+  const ports = await publicPorts('capulet', 'montague')
+  const impatient = () =>
+    nginx('isthmus', conf => conf.replace('proxy_read_timeout 90s', 'proxy_read_timeout 10s'))
+  const toml = `[limits]\nmax_stream_age = "${MAX_AGE}"\n`
+  const house = (name: string, user: string) =>
+    buildHouse(here, { name, server: 'prosody', users: [user], init: PLAIN, front: impatient(), toml }, ports)
+  const capulet = await house('capulet', 'juliet')
+  const montague = await house('montague', 'romeo')
+  const juliet = await here.login(capulet.server, 'juliet')
+  const romeo = await here.login(montague.server, 'romeo')
+  const talks = [new Talk(juliet, romeo, PER_SECOND), new Talk(romeo, juliet, PER_SECOND)] as const
+  await sleep(TALK_MS)
+  await Promise.all(talks.map(talk => talk.stop()))
+  await settled(juliet, romeo)
+  const fates = talks.map(talk => talk.fate())
+  const streams = [capulet, montague].map(({ gateway }) => receivedBy(gateway).length)
+  process.stdout.write(`12: ${JSON.stringify({ streams, fates: fates.map(summary) })}\n`)
+  for (const fate of fates) {
+    expect(fate.received).toBe(fate.sent)
+    expect(fate).toMatchObject({ refused: [], duplicates: [], lost: [], late: [] })
+  }
+  // Each gateway has opened one stream after the other.
+  for (const count of streams) expect(count).toBeGreaterThan(TALK_MS / 1_000 / 10)
+})
+
+function summary({ sent, received, refused, duplicates, lost, late }: Fate) {
+  const [bounced, twice, gone, outOfOrder] = [refused, duplicates, lost, late].map(({ length }) => length)
+  return { sent, received, bounced, twice, lost: gone, outOfOrder }
+}
 
 /** How those who came over WebSocket have proven themselves. */
 function receivedBy({ out }: Command): { readonly authentication: string; readonly tls: string }[] {

@@ -3,7 +3,7 @@ import type { Client, Message } from '../../kit/servers/client.ts'
 
 // Numbered messages while something between two clients goes and comes again, and what became of each.
 
-/** of each direction */
+/** of each direction, unless said otherwise */
 const PER_SECOND = 200
 /** so many are handed to a client at once */
 const CHUNK = 20
@@ -40,14 +40,16 @@ export class Talk {
   readonly label: string
   /** the last number that was given to the speaker's first connection, if it has ended: the last ones may not have left it */
   tail: number | null = null
+  readonly #perSecond: number
   #sent = 0
   #isStopped = false
   #isPaused = false
   readonly #ended: Promise<void>
 
-  constructor(speaker: Client, hearer: Client) {
+  constructor(speaker: Client, hearer: Client, perSecond = PER_SECOND) {
     this.speaker = speaker
     this.hearer = hearer
+    this.#perSecond = perSecond
     this.label = `from ${speaker.bare}`
     this.#ended = this.#speak()
   }
@@ -130,7 +132,8 @@ export class Talk {
       }
       const first = this.#sent + 1
       this.#sent += CHUNK
-      const burst = { to: this.hearer.bare, count: CHUNK, label: this.label, first, perSecond: PER_SECOND }
+      const perSecond = this.#perSecond
+      const burst = { to: this.hearer.bare, count: CHUNK, label: this.label, first, perSecond }
       // It may lose its connection on the way.
       await this.speaker.burst(burst).catch(() => this.pause())
     }
