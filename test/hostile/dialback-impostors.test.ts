@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { dialbackKey, dialbackSecret } from '../../src/stream/index.ts'
-import { message } from '../../src/xmpp/index.ts'
+import { message, NS } from '../../src/xmpp/index.ts'
 import { type TestAuthority, testAuthority } from '../kit/authority.ts'
 import { MALLORY, TO, VICTIM, type Victims, victims } from '../kit/dialback-victims.ts'
 import { answerTo } from '../kit/scripted-peer.ts'
@@ -64,6 +64,42 @@ describe('in the name of capulet.example, whose own server is asked', () => {
     expect(await shown(stream, VICTIM, key)).toBe('invalid')
     await stream.rest()
     await stage.unharmed()
+  })
+
+  it('[BI-03] what is for Capulet does not go down his stream, whatever he asks for', async () => {
+    stage = await victims()
+    const { montague, capulet } = stage
+    const { stream } = await stage.stream(VICTIM)
+    // Nobody answers at Capulet's for now: his key is asked about, and Montague's stanza waits.
+    capulet.relay.stall()
+    stream.say(`<bidi xmlns='${NS.bidi}'/>`, dialback('result', { from: VICTIM, to: TO, key: 'a key' }))
+    await montague.host.send(message({ from: `romeo@${TO}`, to: `juliet@${VICTIM}`, id: 'x', body: 'x' }))
+    await stream.isRead()
+    capulet.relay.flow()
+    await capulet.host.receives(({ id }) => id === 'x')
+    expect(answerIn(await stream.said('<db:result'))).toBe('invalid')
+    const said = await stream.rest()
+    expect(said.filter(text => text.startsWith('<message'))).toEqual([])
+    await stage.unharmed()
+  })
+
+  it('[BI-03] nor down one that is proven for himself, where it goes both ways', async () => {
+    stage = await victims()
+    const { montague, capulet, peer } = stage
+    peer.judge = () => 'valid'
+    const { stream } = await stage.stream()
+    stream.say(`<bidi xmlns='${NS.bidi}'/>`)
+    expect(await shown(stream, MALLORY, 'a key')).toBe('valid')
+    peer.judge = () => 'invalid'
+    expect(await shown(stream, VICTIM, 'a key')).toBe('forbidden')
+    for (const [to, id] of [
+      [VICTIM, 'x'],
+      [MALLORY, 'y'],
+    ])
+      await montague.host.send(message({ from: `romeo@${TO}`, to: `m@${to}`, id: `${id}`, body: 'x' }))
+    await capulet.host.receives(({ id }) => id === 'x')
+    await stream.said("id='y'")
+    expect(stream.texts.filter(text => text.startsWith('<message'))).toHaveLength(1)
   })
 
   it('[DB-40] what another stream has heard is no answer on his', async () => {

@@ -74,15 +74,19 @@ describe('a key of ours that we are asked about', () => {
     expect(stream.error).toBe('policy-violation')
   })
 
-  it('of a gateway that has been restarted is none of its', async () => {
-    const shown = await stage.owed(stage.newDomain())
-    const again = await AttackStage.create(1)
+  it.each([
+    ['none of its where its secret was random', '', 'invalid'],
+    ['one of its where its secret is configured', 'dialback_secret = "of gateways of one domain"', 'valid'],
+  ])('[DB-02] from before the gateway was started anew is %s', async (_, top, answer) => {
+    const own = await AttackStage.create(1, top)
     try {
-      const { stream } = await again.stream(shown.to)
+      const shown = await own.owed(own.newDomain())
+      await own.restart()
+      const { stream } = await own.stream(shown.to)
       stream.say(dialback('verify', questionOf(shown)))
-      expect(await answered(stream)).toBe('invalid')
+      expect(await answered(stream)).toBe(answer)
     } finally {
-      await again.close()
+      await own.close()
     }
   })
 })

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import type { Command } from './command.ts'
 import { ScriptedPeer, type Taken } from './scripted-peer.ts'
 import { attributeIn, dialback, type ScriptedStream } from './scripted-stream.ts'
@@ -19,18 +20,18 @@ export interface EstablishedLine {
 export class AttackStage {
   readonly files: VeronaFiles
   readonly peer: ScriptedPeer
-  readonly gateway: Command
+  #gateway: Command
   readonly #domains: string[]
 
   private constructor(files: VeronaFiles, peer: ScriptedPeer, gateway: Command, domains: string[]) {
     this.files = files
     this.peer = peer
-    this.gateway = gateway
+    this.#gateway = gateway
     this.#domains = domains
   }
 
-  /** @param count how many domains there can be @param more of the configuration */
-  static async create(count: number, more = ''): Promise<AttackStage> {
+  /** @param count how many domains there can be @param top the first lines of the configuration */
+  static async create(count: number, top = ''): Promise<AttackStage> {
     const files = await VeronaFiles.create()
     const domains = Array.from({ length: count }, (_, index) => `d${index}.mallory.example`)
     const certificate = files.authority.issue({ dns: ['*.mallory.example'] })
@@ -39,8 +40,20 @@ export class AttackStage {
     const endpoints = domains.map(
       domain => `[[endpoint]]\ndomain = "${domain}"\nurl = "wss://127.0.0.1:${peer.port}/s2s"`,
     )
-    files.configure('montague', { more: [...endpoints, LIMITS, more].join('\n') })
+    files.configure('montague', { more: [...endpoints, LIMITS].join('\n') })
+    files.write('montague.toml', `${top}\n${readFileSync(files.path('montague.toml'), 'utf8')}`)
     return new AttackStage(files, peer, await files.serve('montague'), domains)
+  }
+
+  get gateway(): Command {
+    return this.#gateway
+  }
+
+  /** The gateway ends, and starts anew where it was. */
+  async restart(): Promise<void> {
+    this.#gateway.signal('SIGTERM')
+    await this.#gateway.ended
+    this.#gateway = await this.files.serve('montague')
   }
 
   get port(): number {

@@ -45,9 +45,8 @@ export async function createRelay(): Promise<Relay> {
     }
     near.on('close', end)
     far.on('close', end)
-    near.pipe(far)
+    if (!stalled) near.pipe(far)
     far.pipe(near)
-    if (stalled) near.pause()
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const bound = server.address()
