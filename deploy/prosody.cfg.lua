@@ -25,7 +25,8 @@ s2s_ports = { 5269 }
 s2s_direct_tls_ports = {}
 s2s_require_encryption = false
 s2s_secure_auth = false
-limits = { c2s = { rate = "10kb/s" }; s2sin = { rate = "10mb/s" } }
+-- For users as high: who is held back by mod_limits is not pinged any more (0.12), see read_timeout below.
+limits = { c2s = { rate = "10mb/s" }; s2sin = { rate = "10mb/s" } }
 unbound = { resolvconf = false; hoststxt = false; options = {
   ["local-zone:"] = ". redirect";
   ["local-data:"] = ". 3600 IN SRV 0 0 15269 127.0.0.1.";
@@ -38,6 +39,10 @@ http_default_host = ENV_DOMAIN
 http_external_url = "https://" .. (ENV_PUBLIC_HOST or ENV_DOMAIN) .. "/"
 consider_websocket_secure = true
 consider_bosh_secure = true
+-- Proxies cut what is silent, the strictest known after 55 s: users' WebSockets are pinged before that, and no request of
+-- BOSH is held as long.
+network_settings = { read_timeout = 45 }
+bosh_max_wait = 30
 
 VirtualHost (ENV_DOMAIN)
 Component ("rooms." .. ENV_DOMAIN) "muc"

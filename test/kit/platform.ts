@@ -4,13 +4,22 @@ import type { Duplex } from 'node:stream'
 import type { TestCertificate } from './authority.ts'
 import type { Stage } from './servers/stage.ts'
 
+export interface PlatformOptions {
+  readonly port: number
+  /** path of a unix socket */
+  readonly to: string
+  readonly certificate: TestCertificate
+  /** how long a WebSocket of this path may be silent; default: for ever */
+  readonly idleMs?: (path: string) => number
+}
+
 /**
- * The proxy of a platform, as small as one can be: TLS ends here, and what comes goes on as HTTP/1.1 on a unix socket, with
- * the X-Forwarded headers that we know to be true and none that a stranger sent. Ends with the stage.
+ * The proxy of a platform, as small as one can be: TLS ends here, and what comes goes on as HTTP/1.1, with the X-Forwarded
+ * headers that we know to be true and none that a stranger sent. Ends with the stage.
  */
 export async function startPlatform(
   stage: Stage,
-  { port, to, certificate }: { port: number; to: string; certificate: TestCertificate },
+  { port, to, certificate, idleMs = () => 0 }: PlatformOptions,
 ): Promise<void> {
   const open = new Set<Duplex>()
   const server = createServer({ cert: certificate.certificatePem, key: certificate.keyPem })
@@ -43,7 +52,9 @@ export async function startPlatform(
       near.write(head)
       near.on('error', () => far.destroy())
       far.on('error', () => near.destroy())
+      far.setTimeout(idleMs(incoming.url ?? ''), () => far.destroy())
       near.pipe(far).pipe(near)
+      far.once('close', () => near.destroy())
     })
     passed.on('response', answer => {
       near.write(`${headOf(answer)}\r\n`)

@@ -1,5 +1,5 @@
 import { chmodSync, readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { buildImage, Container } from '../../kit/machine/container.ts'
 import { carry, carryThere, Machine } from '../../kit/machine/machine.ts'
@@ -24,6 +24,8 @@ const MONTAGUE = {
 
 /** where the machine finds montague.example */
 const MONTAGUE_THERE = 9443
+/** after so long the platform cuts a user's connection on which nothing moves; a real one: 55 s, and Prosody asks after 45 */
+const IDLE_MS = 5_000
 /** as platforms give it */
 const PORT = 8080
 const KIT = '/usr/local/lib/isthmus'
@@ -40,12 +42,21 @@ it('one-port: both run or neither, and the data survives', { timeout: 300_000 },
     { from: MONTAGUE_THERE, to: socket('out') },
   ])
   carry(stage, [{ from: socket('out'), to: montague.port }])
-  await startPlatform(stage, { port, to: socket('public'), certificate: stage.issue(DOMAIN) })
+  await startPlatform(stage, {
+    port,
+    to: socket('public'),
+    certificate: stage.issue(DOMAIN),
+    idleMs: path => (path === '/xmpp-websocket' ? IDLE_MS : 0),
+  })
 
   // All else is the kit's.
-  const kit = fileURLToPath(new URL('../../../deploy/one-port/isthmus.toml', import.meta.url))
+  const kit = (name: string) => readFileSync(new URL(`../../../deploy/${name}`, import.meta.url), 'utf8')
   const here = network('capulet', { montague: MONTAGUE_THERE }).replace('ca.pem', stage.path('ca.pem'))
-  const toml = stage.write('one-port.toml', `${readFileSync(kit, 'utf8')}${here}`)
+  const toml = stage.write('one-port.toml', `${kit('one-port/isthmus.toml')}${here}`)
+  const lua = stage.write(
+    'kit.cfg.lua',
+    kit('prosody.cfg.lua').replace('read_timeout = 45', 'read_timeout = 1'),
+  )
   const image = await buildImage(machine, 'deploy/one-port/Containerfile')
   const environment = {
     PORT: `${PORT}`,
@@ -60,7 +71,7 @@ it('one-port: both run or neither, and the data survives', { timeout: 300_000 },
     const container = await Container.start(machine, image, {
       name,
       environment,
-      mounts: { [toml]: `${KIT}/isthmus.toml` },
+      mounts: { [toml]: `${KIT}/isthmus.toml`, [lua]: `${KIT}/prosody.cfg.lua` },
     })
     await machine.says(`${name}.log`, '"msg":"admin socket"')
     await machine.says(`${name}.log`, "Activated service 's2s' on")
@@ -73,12 +84,14 @@ it('one-port: both run or neither, and the data survives', { timeout: 300_000 },
   const memory = await residentMegabytes(machine)
   expect(memory.map(({ user }) => user)).toEqual(['prosody', 'prosody'])
   const romeo = { client: await stage.login(montague.server, 'romeo'), ...montague }
-  const talk = async () => {
+  const talk = async (silentMs = 0) => {
     const juliet = { client: await stage.browse(DOMAIN, 'juliet', port), domain: DOMAIN, rooms: '' }
+    await sleep(silentMs)
+    expect(juliet.client.disconnects).toBe(0)
     const messages = (await chat(juliet, romeo)) + (await chat(romeo, juliet))
     return { messages, pings: await ping(juliet, romeo) }
   }
-  expect(await talk()).toEqual({ messages: 6, pings: 2 })
+  expect(await talk(IDLE_MS + 2_000)).toEqual({ messages: 6, pings: 2 })
   expect(proofs(first.log())).toEqual(['initiating dialback', 'receiving dialback'])
 
   // -- SIGTERM reaches both, the gateway first
