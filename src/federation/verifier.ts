@@ -2,7 +2,7 @@ import type { Limits, Observer, Random } from '../base/index.ts'
 import type { Candidate, Discovery } from '../discovery/index.ts'
 import { verify } from '../session/index.ts'
 import type { DialbackOutcome, Verification } from '../stream/index.ts'
-import { describe, type Failure } from '../xmpp/index.ts'
+import { type DomainPair, describe, type Failure } from '../xmpp/index.ts'
 import { deadline } from './deadline.ts'
 import { type ReachDeps, reach } from './reach.ts'
 import { redirected } from './redirect.ts'
@@ -102,7 +102,7 @@ export class Verifier {
   #unreached(verification: Verification, failure: Failure): DialbackOutcome {
     const condition = conditionOf(failure)
     this.#tell(verification, condition, describe(failure))
-    return { type: 'error', condition }
+    return { type: 'error', condition, text: textOf(verification.pair, failure) }
   }
 
   #tell({ pair }: Verification, condition: string, detail: string): void {
@@ -136,4 +136,9 @@ function conditionOf(failure: Failure): ErrorOutcome['condition'] {
   if (failure.by === 'peer' && failure.kind === 'no-endpoint') return 'remote-server-not-found'
   if (failure.by === 'network' && failure.kind === 'dns') return 'remote-server-not-found'
   return 'remote-server-timeout'
+}
+
+/** For whoever has shown the key: what is wrong with its own server, and nothing of our network. */
+function textOf({ remote }: DomainPair, failure: Failure): string {
+  return failure.by === 'peer' ? describe(failure) : `the server of ${remote} could not be asked`
 }

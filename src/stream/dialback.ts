@@ -10,6 +10,7 @@ import {
   type StanzaCondition,
   type Violation,
 } from '../xmpp/index.ts'
+import { english, plainText } from './errors.ts'
 import type { Verification } from './machine.ts'
 
 // Server dialback (XEP-0220) as values: what is said, and the keys that are shown. Who waits for what is the machines'.
@@ -40,7 +41,12 @@ export type DialbackOutcome =
       readonly notAfterMs?: number
     }
   | { readonly type: 'invalid' }
-  | { readonly type: 'error'; readonly condition: StanzaCondition }
+  | {
+      readonly type: 'error'
+      readonly condition: StanzaCondition
+      /** what happened, for whoever has shown the key */
+      readonly text?: string
+    }
 
 /** `<db:result/>` or `<db:verify/>` without a type. */
 export interface DialbackRequest {
@@ -63,6 +69,8 @@ export interface DialbackAnswer {
   readonly type: 'valid' | 'invalid' | 'error'
   /** of an error */
   readonly condition: StanzaCondition
+  /** beside the condition; '' for none */
+  readonly text: string
 }
 
 export type ReadDialback =
@@ -84,8 +92,8 @@ export function readDialback(scanned: ScannedElement): ReadDialback {
   const read = { name, id: id ?? '', pair } as const
   if (type === undefined) return { kind: 'request', ...read, from, to, key: textOf(scanned.element()) }
   const isKnown = type === 'valid' || type === 'invalid'
-  const condition = isKnown ? 'undefined-condition' : conditionOf(scanned.element())
-  return { kind: 'answer', ...read, type: isKnown ? type : 'error', condition }
+  if (isKnown) return { kind: 'answer', ...read, type, condition: 'undefined-condition', text: '' }
+  return { kind: 'answer', ...read, type: 'error', ...errorOf(scanned.element()) }
 }
 
 /**
@@ -132,12 +140,12 @@ export function answerElement(
 ): Element {
   const { type } = outcome
   const attributes = { from: to, to: from, id: name === 'verify' ? id : undefined, type }
-  return dialback(name, attributes, outcome.type === 'error' ? [dialbackError(outcome.condition)] : [])
+  return dialback(name, attributes, outcome.type === 'error' ? [dialbackError(outcome)] : [])
 }
 
 type Outcome =
   | { readonly type: 'valid' | 'invalid' }
-  | { readonly type: 'error'; readonly condition: StanzaCondition }
+  | { readonly type: 'error'; readonly condition: StanzaCondition; readonly text?: string }
 
 const VALID: Outcome = { type: 'valid' }
 const INVALID: Outcome = { type: 'invalid' }
@@ -182,19 +190,27 @@ function dialback(
 }
 
 /** DB-12: in the content namespace. */
-function dialbackError(condition: StanzaCondition): Element {
+function dialbackError({ condition, text }: { condition: StanzaCondition; text?: string }): Element {
   const type = STANZA_CONDITIONS[condition]
-  return element('error', NS.server, { type }, element(condition, NS.stanzaErrors))
+  const words = text === undefined ? [] : [english('text', NS.stanzaErrors, text.slice(0, TEXT_CHARACTERS))]
+  return element('error', NS.server, { type }, element(condition, NS.stanzaErrors), ...words)
 }
 
-function conditionOf(answer: Element): StanzaCondition {
+/** A sentence; the elements of a stream that is not proven are small. */
+const TEXT_CHARACTERS = 512
+
+function errorOf(answer: Element): Pick<DialbackAnswer, 'condition' | 'text'> {
+  let condition: StanzaCondition = 'undefined-condition'
+  let text = ''
   for (const error of answer.children) {
     if (typeof error === 'string' || error.name !== 'error') continue
     for (const child of error.children) {
-      if (typeof child !== 'string' && isCondition(child.name)) return child.name
+      if (typeof child === 'string') continue
+      if (child.name === 'text') text = plainText(child)
+      else if (isCondition(child.name)) condition = child.name
     }
   }
-  return 'undefined-condition'
+  return { condition, text }
 }
 
 function isCondition(name: string): name is StanzaCondition {

@@ -33,7 +33,7 @@ export function violated(condition: StreamCondition, rule: Violation['rule'], de
 }
 
 /** Text for a person, in the language of all our texts. */
-function english(name: string, namespace: string, text: string): Element {
+export function english(name: string, namespace: string, text: string): Element {
   const lang = { name: 'lang', namespace: NS.xml, prefix: 'xml', value: 'en' }
   return { ...element(name, namespace, {}, text), attributes: [lang] }
 }

@@ -103,7 +103,8 @@ function onAnswer(state: ShowingKey, answer: DialbackAnswer): Step<InitiatingSta
       return fail(state, { ...unverified('it says that our dialback key is wrong'), key: 'invalid' })
     case 'error': {
       // DB-25: the stream stays usable, but not for us.
-      const failure = unverified(`it answered our dialback key with ${answer.condition}`)
+      const why = answer.text === '' ? answer.condition : `${answer.condition}: ${answer.text}`
+      const failure = unverified(`it answered our dialback key with ${why}`)
       return fail(
         state,
         answer.condition === 'resource-constraint' ? { ...failure, retryWith: 'dialback' } : failure,
