@@ -11,7 +11,8 @@ import { Command, freePorts } from '../kit/command.ts'
 // platform's proxy is, which is us.
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
-const [, ...sections] = readFileSync(join(root, 'docs/operations/hosting.md'), 'utf8').split(/^## /m)
+const page = readFileSync(join(root, 'docs/operations/hosting.md'), 'utf8')
+const [, ...sections] = page.split(/^## /m)
 const fences = sections.map(text => ({
   title: text.slice(0, text.indexOf('\n')),
   toml: fencesOf(text, 'toml').join('\n'),
@@ -131,21 +132,25 @@ it.each(platforms.filter(({ toml }) => isBehindProxy(toml)))(
 )
 
 describe('the page', () => {
-  const text = sections.join('## ')
-
   it('has settings for platforms, and nothing in it that is not run', () => {
     expect(platforms.length).toBeGreaterThanOrEqual(8)
     expect(
-      [...text.matchAll(/^```(\w+)$/gm)].every(([, language]) => language === 'toml' || language === 'sh'),
+      [...page.matchAll(/^```(\w+)$/gm)].every(([, language]) => language === 'toml' || language === 'sh'),
     ).toBe(true)
-    for (const command of fencesOf(text, 'sh')) {
+    for (const command of fencesOf(page, 'sh')) {
       const [, file = ''] = /^podman build --file (\S+) --tag [\w-]+ \.\n$/.exec(command) ?? []
       expect(existsSync(join(root, file))).toBe(true)
     }
   })
 
+  it('names kits that are there', () => {
+    const kits = new Set([...page.matchAll(/`(deploy\/[^\s`]*)`/g)].map(([, kit = '']) => kit))
+    expect([...kits].filter(kit => !existsSync(join(root, kit)))).toEqual([])
+    expect(kits.size).toBeGreaterThanOrEqual(5)
+  })
+
   it('says of each platform how sure each statement is', () => {
-    const [, , ...rows] = text.split('\n').filter(line => line.startsWith('|'))
+    const [, , ...rows] = page.split('\n').filter(line => line.startsWith('|'))
     expect(rows.length).toBeGreaterThanOrEqual(10)
     const sure = (cell: string) =>
       /\*\*[drm]\*\*/.test(cell) || /^(none|none named|the same|as the next|yours)$/.test(cell)
