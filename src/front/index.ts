@@ -1,5 +1,5 @@
 /**
- * front: the HTTPS side of a gateway. It terminates TLS, shows each peer the right certificate, answers the well-known
+ * front: the HTTP side of a gateway. It ends TLS, or believes a proxy that has, shows each peer the right certificate, answers the well-known
  * documents and health, turns upgrades to the subprotocol `xmpp` into transports (RFC 6455, RFC 7395 §3.1, XEP-0468), and
  * passes what is below a proxied path on to the server behind. It knows no stream: what a transport carries, and who its
  * peer is, others judge.

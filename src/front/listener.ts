@@ -1,17 +1,16 @@
 import type { IncomingMessage, Server as PlainServer, ServerResponse } from 'node:http'
 import { Server } from 'node:https'
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { TLSSocket } from 'node:tls'
-import type { Clock, Limits, Observer, RefusalReason } from '../base/index.ts'
+import type { Clock, Limits, Observer } from '../base/index.ts'
 import { type AcceptWebSocket, bind, bindPath, type Transport } from '../transport/index.ts'
 import type { Admission, Place } from './admission.ts'
+import { Answers } from './answers.ts'
 import { type Behind, BehindProxy, type ProxyInFront } from './behind-proxy.ts'
 import type { Certificates } from './certificates.ts'
 import { Connections } from './connections.ts'
 import { ForwardedPeers } from './forwarded-peers.ts'
 import { httpsServer, plainServer } from './http-server.ts'
-import { clientErrorAnswer, lastWords } from './last-words.ts'
 import type { Proxied } from './proxied.ts'
 import type { ProxyRoute } from './proxy-paths.ts'
 import { type Answer, judgeForm, judgeNoBody, judgeUpgrade, refuse } from './request.ts'
@@ -62,10 +61,7 @@ export class Listener {
   readonly #behind: BehindProxy | null
   readonly #forwarded: ForwardedPeers
   readonly #connections = new Connections()
-  /** for whom a proxy has come with a request */
-  readonly #clients = new WeakMap<IncomingMessage, string>()
-  /** sockets that have been told to go: nothing further that they send counts */
-  readonly #dismissed = new WeakSet<Duplex>()
+  readonly #answers: Answers
 
   constructor(options: ListenerOptions) {
     this.#options = options
@@ -73,6 +69,7 @@ export class Listener {
     const { proxy } = listen
     this.#behind = proxy === null ? null : new BehindProxy(proxy, listen.unix)
     this.#forwarded = new ForwardedPeers(this.#behind, options.observer, limits)
+    this.#answers = new Answers(this.#connections, options)
     this.#server =
       proxy === null
         ? httpsServer(certificates, listen.clientCertificates, limits)
@@ -81,14 +78,14 @@ export class Listener {
     this.#server.on('request', (request, response) => this.#onRequest(request, response))
     this.#server.on('checkContinue', (request, response) => this.#onRequest(request, response))
     this.#server.on('checkExpectation', (request, response) =>
-      this.#respond(request, response, refuse(417, 'no expectation is met here')),
+      this.#answers.give(request, response, refuse(417, 'no expectation is met here')),
     )
     this.#server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket, head))
     this.#server.on('connect', (request, socket) =>
-      this.#dismiss(request, socket, refuse(400, 'no proxy is here')),
+      this.#answers.dismiss(request, socket, refuse(400, 'no proxy is here')),
     )
-    this.#server.on('clientError', (error, socket) => this.#onClientError(error, socket))
-    this.#server.on('tlsClientError', (error, socket) => this.#onTlsError(error, socket))
+    this.#server.on('clientError', (error, socket) => this.#answers.clientError(error, socket))
+    this.#server.on('tlsClientError', (error, socket) => this.#answers.tlsError(error, socket))
   }
 
   /** Rejects where the address cannot be bound. */
@@ -126,7 +123,7 @@ export class Listener {
     const isProxy = this.#behind?.trusts(remoteAddress) === true
     const admitted = isProxy ? admission.enterForOthers(evict) : admission.enter(remoteAddress, evict)
     if (!admitted.ok) {
-      this.#report(remoteAddress, 'limit', REFUSED[admitted.reason])
+      this.#answers.report(remoteAddress, 'limit', REFUSED[admitted.reason])
       socket.destroy()
       return
     }
@@ -135,28 +132,28 @@ export class Listener {
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     // What was sent behind a request that was refused: its connection is ending.
-    if (this.#dismissed.has(request.socket)) return
+    if (this.#answers.isDismissed(request.socket)) return
     const { routes } = this.#options
     const client = this.#judge(request)
     if ('status' in client) {
-      this.#respond(request, response, client)
+      this.#answers.give(request, response, client)
       return
     }
     const route = this.#routeOf(request)
     if (route !== null) this.#passOn(route, request, response, client)
     else {
       const answer = judgeNoBody(request) ?? this.#crowded(request) ?? routes.answer(request)
-      this.#respond(request, response, answer)
+      this.#answers.give(request, response, answer)
     }
   }
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (this.#dismissed.has(socket)) {
+    if (this.#answers.isDismissed(socket)) {
       socket.destroy()
       return
     }
     const { proxied } = this.#options
-    const dismiss = (last: Answer) => this.#dismiss(request, socket, last)
+    const dismiss = (last: Answer) => this.#answers.dismiss(request, socket, last)
     const client = this.#judge(request)
     if ('status' in client) {
       dismiss(client)
@@ -181,7 +178,7 @@ export class Listener {
     const { remoteAddress: address = '' } = request.socket
     if (this.#behind === null || this.#options.routes.isHealth(request)) return { address }
     const client = this.#behind.judge(request)
-    if ('address' in client) this.#clients.set(request, client.address)
+    if ('address' in client) this.#answers.isFrom(request, client.address)
     return client
   }
 
@@ -202,7 +199,7 @@ export class Listener {
 
   #passOn(route: ProxyRoute, request: IncomingMessage, response: ServerResponse, { address }: Behind): void {
     const { proxied } = this.#options
-    const respond = (answer: Answer) => this.#respond(request, response, answer)
+    const respond = (answer: Answer) => this.#answers.give(request, response, answer)
     const refused = proxied.judge(request)
     if (refused !== null) {
       respond(refused)
@@ -228,7 +225,7 @@ export class Listener {
     }
     if (place !== null) {
       place.evict = () => {
-        this.#report(
+        this.#answers.report(
           transport.facts.remoteAddress,
           'limit',
           'its place was needed before it had authenticated',
@@ -241,7 +238,7 @@ export class Listener {
       this.#options.onTransport(arrival)
     } catch (error) {
       // A defect of the owner costs this transport, not the process.
-      this.#report(transport.facts.remoteAddress, 'internal', String(error))
+      this.#answers.report(transport.facts.remoteAddress, 'internal', String(error))
       transport.close(1011)
     }
   }
@@ -261,75 +258,8 @@ export class Listener {
     return { 'Retry-After': String(Math.ceil(this.#options.limits.httpRetryAfterMs / 1_000)) }
   }
 
-  #addressOf(request: IncomingMessage): string {
-    return this.#clients.get(request) ?? request.socket.remoteAddress ?? ''
-  }
-
   #placeOf(request: IncomingMessage): Place | null {
     return this.#connections.of(request.socket)?.place ?? null
-  }
-
-  #respond(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
-    if (answer.refused !== null) {
-      this.#reportAnswer(this.#addressOf(request), answer)
-      this.#dismissed.add(request.socket)
-      response.shouldKeepAlive = false
-    }
-    response.writeHead(answer.status, {
-      ...answer.headers,
-      'Content-Length': Buffer.byteLength(answer.body),
-    })
-    response.end(answer.body)
-  }
-
-  #dismiss(request: IncomingMessage, socket: Duplex, answer: Answer): void {
-    this.#reportAnswer(this.#addressOf(request), answer)
-    this.#lastWords(socket, answer)
-  }
-
-  #onClientError(error: Error & { code?: string }, socket: Duplex): void {
-    const answer = clientErrorAnswer(error.code ?? '')
-    // It has its answer already, which must get out.
-    if (this.#dismissed.has(socket)) return
-    const exchanges = [...(this.#connections.of(socket)?.exchanges ?? [])]
-    // In the middle of an answer, another one would be taken for its rest.
-    const answering = exchanges.some(exchange => exchange.answering)
-    for (const exchange of exchanges) exchange.abandon()
-    if (answer === null || !socket.writable) {
-      socket.destroy()
-      return
-    }
-    this.#reportAnswer(addressOf(socket), answer)
-    if (answering) socket.destroy()
-    else this.#lastWords(socket, answer)
-  }
-
-  #lastWords(socket: Duplex, answer: Answer): void {
-    this.#dismissed.add(socket)
-    lastWords(socket, answer, this.#options.clock, this.#options.limits)
-  }
-
-  #onTlsError(error: Error & { code?: string }, socket: TLSSocket): void {
-    socket.on('error', () => {})
-    // They left by themselves: nobody was refused (QK-12).
-    if (error.code === 'ECONNRESET' || error.code === 'EPIPE') return
-    const detail =
-      error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT' ? 'the TLS handshake took too long' : error.message
-    this.#report(socket.remoteAddress ?? '', 'tls', detail)
-  }
-
-  #reportAnswer(address: string, { status, refused }: Answer): void {
-    if (refused !== null) this.#report(address, 'http', refused, status)
-  }
-
-  #report(address: string, reason: RefusalReason, detail: string, status?: number): void {
-    this.#options.observer.publish({
-      type: 'connection:refused',
-      address,
-      reason,
-      detail,
-      ...(status === undefined ? {} : { status }),
-    })
   }
 }
 
@@ -337,7 +267,3 @@ const REFUSED = {
   connections: 'there are as many connections as we hold',
   rate: 'new connections come too fast from this address',
 } as const
-
-function addressOf(socket: Duplex): string {
-  return socket instanceof Socket ? (socket.remoteAddress ?? '') : ''
-}
