@@ -91,6 +91,10 @@ class Inside implements ScannedElement {
     return this.#received.attribute(name, namespace)
   }
 
+  recurring(name: string): string | undefined {
+    return this.#received.recurring(name)
+  }
+
   canonical(): Uint8Array {
     this.#canonical ??=
       respelled(this.#received.canonical(), NS.component, NS.server) ?? serialize(this.element())

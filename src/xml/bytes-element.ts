@@ -1,4 +1,5 @@
 import type { Element } from './element.ts'
+import { recurring } from './recurring.ts'
 import type { ScannedElement } from './scanned.ts'
 import type { RootTag } from './scanner.ts'
 import type { Context } from './scope.ts'
@@ -14,7 +15,7 @@ import {
   VALUE_AT,
   VALUE_END,
 } from './start-tag.ts'
-import { decode, decodeValue, decodeWord, REFERENCED, SPACED, spells, WIDE } from './text.ts'
+import { decode, decodeValue, REFERENCED, SPACED, spells, WIDE } from './text.ts'
 import { buildTree } from './tree.ts'
 
 const LONGEST_HEAD = 512
@@ -30,6 +31,8 @@ export class BytesElement implements ScannedElement {
   #canonical: Uint8Array | undefined
   #element: Element | undefined
   #head: string | undefined
+  #name: string | undefined
+  #namespace: string | undefined
 
   constructor(received: Buffer, root: RootTag, context: Context, isCertain: boolean) {
     const bytes = own(received)
@@ -41,17 +44,21 @@ export class BytesElement implements ScannedElement {
   }
 
   get name(): string {
-    const { nameAt, colonAt, nameEnd, nameFlags } = this.#root
-    return decodeWord(this.#bytes, colonAt < 0 ? nameAt : colonAt + 1, nameEnd, nameFlags)
+    if (this.#name === undefined) {
+      const { nameAt, colonAt, nameEnd, nameFlags } = this.#root
+      this.#name = recurring(this.#bytes, colonAt < 0 ? nameAt : colonAt + 1, nameEnd, nameFlags)
+    }
+    return this.#name
   }
 
   get prefix(): string {
     const { nameAt, colonAt, nameFlags } = this.#root
-    return colonAt < 0 ? '' : decodeWord(this.#bytes, nameAt, colonAt, nameFlags)
+    return colonAt < 0 ? '' : recurring(this.#bytes, nameAt, colonAt, nameFlags)
   }
 
   get namespace(): string {
-    return this.#root.namespace ?? this.#defaultDeclaration()
+    this.#namespace ??= this.#root.namespace ?? this.#defaultDeclaration()
+    return this.#namespace
   }
 
   get receivedBytes(): number {
@@ -60,18 +67,18 @@ export class BytesElement implements ScannedElement {
 
   attribute(name: string, namespace = ''): string | undefined {
     if (namespace !== '') return this.#qualifiedAttribute(name, namespace)
-    const table = this.#attributes
-    const bytes = this.#bytes
-    const first = name.charCodeAt(0)
-    for (let at = 0; at < table.length; at += STRIDE) {
-      const start = table[at + NAME_AT] as number
-      if ((table[at + NAME_END] as number) - start !== name.length) continue
-      // a prefixed name is none of these, nor is a declaration
-      if (bytes[start] !== first || (table[at + COLON_AT] as number) >= 0 || isDeclaration(table, at))
-        continue
-      if (spells(bytes, start, start + name.length, name)) return this.#value(at)
-    }
+    const at = this.#placeOf(name)
+    if (at >= 0) return this.#value(at)
     return isAscii(name) ? undefined : this.#find(name, '')
+  }
+
+  recurring(name: string): string | undefined {
+    const at = this.#placeOf(name)
+    if (at < 0) return this.attribute(name)
+    const flags = this.#attributes[at + FLAGS] as number
+    if ((flags & (REFERENCED | SPACED)) !== 0) return this.#value(at)
+    const start = this.#attributes[at + VALUE_AT] as number
+    return recurring(this.#bytes, start, this.#attributes[at + VALUE_END] as number, flags)
   }
 
   canonical(): Uint8Array {
@@ -102,6 +109,22 @@ export class BytesElement implements ScannedElement {
     }
   }
 
+  /** Of an attribute without prefix, in the table; -1 where there is none, or its name is beyond ASCII. */
+  #placeOf(name: string): number {
+    const table = this.#attributes
+    const bytes = this.#bytes
+    const first = name.charCodeAt(0)
+    for (let at = 0; at < table.length; at += STRIDE) {
+      const start = table[at + NAME_AT] as number
+      if ((table[at + NAME_END] as number) - start !== name.length) continue
+      // a prefixed name is none of these, nor is a declaration
+      if (bytes[start] !== first || (table[at + COLON_AT] as number) >= 0 || isDeclaration(table, at))
+        continue
+      if (spells(bytes, start, start + name.length, name)) return at
+    }
+    return -1
+  }
+
   #value(at: number): string {
     const table = this.#attributes
     const flags = table[at + FLAGS] as number
@@ -130,7 +153,7 @@ export class BytesElement implements ScannedElement {
       const start = table[at + VALUE_AT] as number
       const end = table[at + VALUE_END] as number
       return (flags & (REFERENCED | SPACED)) === 0
-        ? decodeWord(this.#bytes, start, end, flags)
+        ? recurring(this.#bytes, start, end, flags)
         : decodeValue(this.#bytes, start, end, flags)
     }
     return ''

@@ -9,6 +9,8 @@ export interface ScannedElement {
   readonly receivedBytes: number
   /** value of an attribute of the root, references resolved and normalised; undefined where absent */
   attribute(name: string, namespace?: string): string | undefined
+  /** The same, without a namespace, for a value that other elements are likely to have too: an address, a type. */
+  recurring(name: string): string | undefined
   /**
    * Bytes that mean the same to any parser in any context (DECISIONS 6): the received ones where that is certain,
    * otherwise re-serialised from the infoset. UTF-8, no XML declaration, starts with `<`. Memoised; do not write to it.

@@ -15,24 +15,6 @@ export function decode(bytes: Buffer, start: number, end: number, flags: number)
   return bytes.toString((flags & WIDE) === 0 ? 'latin1' : 'utf8', start, end)
 }
 
-/** Words of the protocol come again and again: names, namespaces. A few strings, each as long as one of them. */
-const WORDS: string[] = new Array<string>(256).fill('')
-const WORD_LENGTH = 64
-
-/** As `decode`, for what is likely to have been decoded before. */
-export function decodeWord(bytes: Buffer, start: number, end: number, flags: number): string {
-  const length = end - start
-  if (length === 0) return ''
-  if (length > WORD_LENGTH || (flags & WIDE) !== 0) return decode(bytes, start, end, flags)
-  const middle = bytes[(start + end) >> 1] as number
-  const key = (length * 5 + (bytes[start] as number) * 7 + middle * 11 + (bytes[end - 1] as number)) & 0xff
-  const known = WORDS[key] as string
-  if (spells(bytes, start, end, known)) return known
-  const word = decode(bytes, start, end, flags)
-  WORDS[key] = word
-  return word
-}
-
 /** An attribute value: normalised, then references resolved. */
 export function decodeValue(bytes: Buffer, start: number, end: number, flags: number): string {
   let text = decode(bytes, start, end, flags)

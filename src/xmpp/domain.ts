@@ -1,4 +1,5 @@
 import tr46 from 'tr46'
+import { Memo } from './memo.ts'
 import { inContext, isIdentifier, JID_PART_BYTES, mapWidth } from './precis.ts'
 
 /**
@@ -159,6 +160,16 @@ function isIpv6(text: string): boolean {
 const OCTET = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'
 const IPV4 = new RegExp(`^${OCTET}(?:\\.${OCTET}){3}$`)
 
+/**
+ * Equal domains are one string as far as they are remembered: every stanza is compared with its stream's domains and looked
+ * up by its own, which costs little where both are the same object, with its hash, and not a part of a longer address.
+ */
 function branded(text: string): Domain {
-  return text as Domain
+  const known = domains.get(text)
+  if (known !== undefined) return known
+  const domain = Buffer.from(text).toString() as Domain
+  domains.set(domain, domain)
+  return domain
 }
+
+const domains = new Memo<Domain>()

@@ -1,5 +1,6 @@
 import type { Domain } from './domain.ts'
 import { parseDomain } from './domain.ts'
+import { Memo } from './memo.ts'
 import {
   JID_PART_BYTES,
   prepareLocal,
@@ -78,39 +79,10 @@ const JID_BYTES = 3 * JID_PART_BYTES + 2
 const lenientLocal: Prepare = text => prepareLocal(text) ?? prepareLocalLeniently(text)
 const lenientResource: Prepare = text => prepareResource(text) ?? prepareResourceLeniently(text)
 
-/**
- * A bounded memo of a pure function: when the young half is full it becomes the old half, and what was not asked for
- * meanwhile is forgotten. Only valid JIDs of usual length are kept, so that hostile ones cost no memory.
- */
-class Memo {
-  #young = new Map<string, Jid>()
-  #old = new Map<string, Jid>()
+const strictMemo = new Memo<Jid>()
+const lenientMemo = new Memo<Jid>()
 
-  get(text: string): Jid | undefined {
-    const young = this.#young.get(text)
-    if (young !== undefined) return young
-    const old = this.#old.get(text)
-    if (old !== undefined) this.set(text, old)
-    return old
-  }
-
-  set(text: string, jid: Jid): void {
-    if (this.#young.size >= MEMO_ENTRIES) {
-      this.#old = this.#young
-      this.#young = new Map()
-    }
-    this.#young.set(text, jid)
-  }
-}
-
-// Not limits of the protocol or of memory worth configuring: about half a megabyte at most.
-const MEMO_ENTRIES = 1024
-const MEMO_TEXT_LENGTH = 128
-
-const strictMemo = new Memo()
-const lenientMemo = new Memo()
-
-function keep(memo: Memo, text: string, jid: Jid | null): Jid | null {
-  if (jid !== null && text.length <= MEMO_TEXT_LENGTH) memo.set(text, jid)
+function keep(memo: Memo<Jid>, text: string, jid: Jid | null): Jid | null {
+  if (jid !== null) memo.set(text, jid)
   return jid
 }

@@ -31,18 +31,17 @@ export function stanzaFromScanned(scanned: ScannedElement): Stanza | Violation {
   if (scanned.prefix !== '') return PREFIXED
   if (!isStanzaKind(kind)) return UNKNOWN_KIND
 
-  const from = address(scanned.attribute('from'))
+  const from = address(scanned.recurring('from'))
   if (from === null) return BAD_FROM
-  const to = address(scanned.attribute('to'))
+  const to = address(scanned.recurring('to'))
   if (to === null) return BAD_TO
 
-  const id = scanned.attribute('id')
-  const type = scanned.attribute('type') ?? ''
+  const type = scanned.recurring('type') ?? ''
   if (kind === 'iq') {
-    if (id === undefined) return IQ_WITHOUT_ID
+    if (scanned.attribute('id') === undefined) return IQ_WITHOUT_ID
     if (!isIqType(type)) return IQ_TYPE
   }
-  return new ScannedStanza(kind, from, to, type, id ?? '', scanned)
+  return new ScannedStanza(kind, from, to, type, scanned)
 }
 
 export function isViolation(result: Stanza | Violation): result is Violation {
@@ -65,18 +64,21 @@ class ScannedStanza implements Stanza {
   readonly from: Jid
   readonly to: Jid
   readonly type: string
-  readonly id: string
   readonly bytes: Uint8Array
   readonly #scanned: ScannedElement
 
-  constructor(kind: StanzaKind, from: Jid, to: Jid, type: string, id: string, scanned: ScannedElement) {
+  constructor(kind: StanzaKind, from: Jid, to: Jid, type: string, scanned: ScannedElement) {
     this.kind = kind
     this.from = from
     this.to = to
     this.type = type
-    this.id = id
     this.bytes = scanned.canonical()
     this.#scanned = scanned
+  }
+
+  /** Read when asked for: seldom on the way of a stanza that only passes. */
+  get id(): string {
+    return this.#scanned.attribute('id') ?? ''
   }
 
   element(): Element {

@@ -43,6 +43,8 @@ describe('scanDocument', () => {
     expect(element.attribute('xmlns')).toBeUndefined()
     expect(element.attribute('lang')).toBeUndefined()
     expect(element.attribute('lang', 'http://www.w3.org/XML/1998/namespace')).toBe('de')
+    for (const name of ['from', 'to', 'id', 'type', 'xmlns', 'lang', 'ü'])
+      expect(element.recurring(name)).toBe(element.attribute(name))
   })
 
   it('reads a prefixed root', () => {
