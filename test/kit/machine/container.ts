@@ -61,8 +61,8 @@ export interface ContainerOptions {
   readonly tmpfs?: readonly string[]
   /** nothing but `tmpfs` can be written */
   readonly readOnly?: boolean
-  /** instead of the command of the image, behind its entrypoint */
-  readonly command?: readonly string[]
+  /** 'UID:GID', whatever the image says */
+  readonly user?: string
 }
 
 /** What engines leave to root of what it needs to prepare a volume and to become somebody else. */
@@ -87,10 +87,9 @@ export class Container {
 
   static async start(machine: Machine, image: Image, options: ContainerOptions): Promise<Container> {
     const container = new Container(machine, image, options)
-    const { command = image.command } = options
     const place = container.#place
     await machine.run(`
-setsid unshare --mount --pid --fork --kill-child --mount-proc -- bash -ec ${quoted(container.#inner(command))} \\
+setsid unshare --mount --pid --fork --kill-child --mount-proc -- bash -ec ${quoted(container.#inner())} \\
   </dev/null >${place}.log" 2>&1 &
 container=$!
 echo "$container" >${place}.pid"
@@ -107,29 +106,26 @@ until pgrep --parent "$container" >${place}.first" || ! kill -0 "$container"; do
   }
 
   /** Resolves with the exit status. */
-  async ended(): Promise<number> {
-    const words = await this.#machine.run(
-      `status=0; wait "$(cat ${this.#place}.pid")" || status=$?\necho "status:$status"`,
-    )
-    return Number(/^status:(\d+)$/m.exec(words)?.[1] ?? Number.NaN)
+  ended(): Promise<number> {
+    return this.#status(`wait "$(cat ${this.#place}.pid")"`)
   }
 
   /** Run the health check, or another command, in it. */
-  async runs(command: readonly string[] = this.#image.health, input = ''): Promise<number> {
-    const { user } = this.#image
+  runs(command: readonly string[] = this.#image.health, input = ''): Promise<number> {
     const enter = `nsenter --target "$(cat ${this.#place}.first")" --mount --pid`
-    const words = await this.#machine.run(
-      `status=0; ${enter} -- ${this.#as(user, command)} || status=$?\necho "status:$status"`,
-      input,
-    )
-    return Number(/^status:(\d+)$/m.exec(words)?.[1] ?? Number.NaN)
+    return this.#status(`${enter} -- ${this.#as(command)}`, input)
   }
 
   log(): string {
     return this.#machine.read(`${this.#options.name}.log`)
   }
 
-  #inner(command: readonly string[]): string {
+  async #status(command: string, input = ''): Promise<number> {
+    const words = await this.#machine.run(`status=0; ${command} || status=$?\necho "status:$status"`, input)
+    return Number(/^status:(\d+)$/m.exec(words)?.[1] ?? Number.NaN)
+  }
+
+  #inner(): string {
     const { mounts = {}, tmpfs = [], readOnly = false } = this.#options
     return [
       READ_ONLY,
@@ -141,12 +137,13 @@ until pgrep --parent "$container" >${place}.first" || ! kill -0 "$container"; do
         ? ['for at in /etc /run /usr/local "$MACHINE"; do mount -o remount,bind,ro "$at"; done']
         : []),
       ...tmpfs.map(at => `mount -t tmpfs -o mode=1777 tmpfs ${at}`),
-      `exec ${this.#as(this.#image.user, command)}`,
+      `exec ${this.#as(this.#image.command)}`,
     ].join('\n')
   }
 
   /** An engine gives a HOME to every user. */
-  #as(user: string, command: readonly string[]): string {
+  #as(command: readonly string[]): string {
+    const { user = this.#image.user } = this.#options
     const [name = '', group = name] = user.split(':')
     const bounds = `-all${name === 'root' ? OF_ROOT : ''}`
     const environment = { HOME: '/', ...this.#image.environment, ...this.#options.environment }
