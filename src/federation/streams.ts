@@ -5,6 +5,10 @@ export class Streams {
   /** oldest first */
   readonly #all: Live[] = []
 
+  get isEmpty(): boolean {
+    return this.#all.length === 0
+  }
+
   add(live: Live): void {
     this.#all.push(live)
   }

@@ -62,11 +62,17 @@ export class ScriptedSession implements OutboundSession {
   isClosing = false
   /** who is told; of a stream that a peer opens, set once it is adopted */
   handler: StreamHandler | null
+  readonly #onSend: OnSend
   #confirmed = 0
   #over = false
 
-  constructor(handler: StreamHandler | null, { maxBytes, bidi }: ScriptedStream = {}) {
+  constructor(
+    handler: StreamHandler | null,
+    { maxBytes, bidi }: ScriptedStream = {},
+    onSend: OnSend = () => {},
+  ) {
     this.handler = handler
+    this.#onSend = onSend
     this.peerLimits = { maxBytes: maxBytes ?? null, idleSeconds: null }
     this.bidi = bidi ?? false
   }
@@ -78,6 +84,7 @@ export class ScriptedSession implements OutboundSession {
   send(stanza: Stanza): boolean {
     if (this.#over || this.endedWith !== undefined) throw new Error('sent into a stream that has ended')
     this.sent.push(stanza)
+    this.#onSend(stanza, this)
     this.room -= 1
     return this.room > 0
   }
@@ -127,6 +134,9 @@ export class ScriptedSession implements OutboundSession {
   }
 }
 
+/** Told of each stanza as it is written. */
+export type OnSend = (stanza: Stanza, by: ScriptedSession) => void
+
 /** What a stream is like that comes of a dial. */
 interface ScriptedStream {
   readonly maxBytes?: number
@@ -137,7 +147,7 @@ export interface ScriptedDial {
   readonly pair: DomainPair
   readonly signal: AbortSignal
   readonly open: boolean
-  succeed(options?: ScriptedStream & { room?: number }): ScriptedSession
+  succeed(options?: ScriptedStream & { room?: number }, onSend?: OnSend): ScriptedSession
   /** the peer says it on the stream that has come of this dial */
   say(stanza: Stanza): Promise<void> | undefined
   fail(failure: Failure): void
@@ -157,9 +167,9 @@ export class ScriptedNetwork {
       get open() {
         return open
       },
-      succeed({ room, ...stream } = {}) {
+      succeed({ room, ...stream } = {}, onSend) {
         open = false
-        const session = new ScriptedSession(handler, stream)
+        const session = new ScriptedSession(handler, stream, onSend)
         if (room !== undefined) session.room = room
         sessions.push(session)
         handler.onConnected(session)

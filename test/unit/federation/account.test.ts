@@ -15,6 +15,7 @@ import {
   ScriptedNetwork,
   type ScriptedSession,
 } from '../../kit/scripted-network.ts'
+import { type PeerSession, peerStream } from '../../kit/scripted-route.ts'
 
 // CHAOS-1: random sends, dials, deaths, slow peers, slow and broken hosts. After every event the account closes; in the
 // end every stanza has exactly one outcome, the one that was seen from outside, and each pair's order has been kept.
@@ -38,6 +39,8 @@ const LIMITS = {
   stanzaBytes: 2_000,
   sendMaxBytes: 5_000,
   sendHighWaterBytes: 2_000,
+  maxStreamAgeMs: 20_000,
+  handoverMs: 5_000,
 }
 
 const FAILURES: readonly Failure[] = [
@@ -50,7 +53,9 @@ const FAILURES: readonly Failure[] = [
 type Act =
   | { readonly act: 'send'; from: number; to: number; type: string; size: number }
   | { readonly act: 'receive'; from: number; to: number; type: string }
-  | { readonly act: 'succeed'; dial: number; room: number; maxBytes: number | null }
+  | { readonly act: 'succeed'; dial: number; room: number; maxBytes: number | null; bidi: boolean }
+  | { readonly act: 'adopt'; from: number; to: number; room: number; maxBytes: number | null }
+  | { readonly act: 'authorise'; session: number; from: number; to: number }
   | { readonly act: 'fail'; dial: number; failure: number }
   | { readonly act: 'confirm'; session: number; count: number }
   | { readonly act: 'drain'; session: number; room: number }
@@ -84,7 +89,22 @@ const act: fc.Arbitrary<Act> = fc.oneof(
       dial: pick,
       room,
       maxBytes: fc.constantFrom(null, null, 1_000),
+      bidi: fc.boolean(),
     }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      act: fc.constant('adopt'),
+      from: pick,
+      to: pick,
+      room,
+      maxBytes: fc.constantFrom(null, 1_000),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ act: fc.constant('authorise'), session: pick, from: pick, to: pick }),
   },
   { weight: 2, arbitrary: fc.record({ act: fc.constant('fail'), dial: pick, failure: pick }) },
   { weight: 4, arbitrary: fc.record({ act: fc.constant('confirm'), session: pick, count: fc.nat(5) }) },
@@ -95,7 +115,10 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ act: fc.constant('serverIsUp'), from: pick, to: pick }) },
   {
     weight: 3,
-    arbitrary: fc.record({ act: fc.constant('pass'), ms: fc.constantFrom(10, 1_000, 30_000, 1_000_000) }),
+    arbitrary: fc.record({
+      act: fc.constant('pass'),
+      ms: fc.constantFrom(10, 100, 1_000, 30_000, 1_000_000),
+    }),
   },
   { weight: 5, arbitrary: fc.record({ act: fc.constant('turn') }) },
   { weight: 4, arbitrary: fc.record({ act: fc.constant('settle'), delivery: pick }) },
@@ -112,7 +135,14 @@ class World {
   readonly clock = new VirtualClock()
   readonly network = new ScriptedNetwork()
   readonly router: Router
-  readonly sessions: { session: ScriptedSession; pair: string }[] = []
+  readonly sessions: ScriptedSession[] = []
+  /** those that peers have opened, and for which pairs */
+  readonly adopted = new Map<ScriptedSession, Set<string>>()
+  readonly peers: PeerSession[] = []
+  /** for which pairs each of ours is */
+  readonly dialled = new Map<ScriptedSession, string>()
+  /** what was written, by pair, in the order in which it was */
+  readonly written = new Map<string, number[]>()
   readonly pending: Pending[] = []
   /** errors that came back, by the number of what they return */
   readonly errorsBack = new Map<number, number>()
@@ -121,6 +151,8 @@ class World {
   /** of what hosts and peers send, by number; errors of ours have the number of what they return */
   readonly pairOf = new Map<number, string>()
   readonly typeOf = new Map<number, string>()
+  /** written while a stanza of the same pair was unconfirmed on another stream */
+  overtaken = 0
   #scheduled: (() => void)[] = []
   #draw: number
   #next = 0
@@ -168,9 +200,31 @@ class World {
         const dial = maybe(this.#openDials(), drawn.dial)
         if (dial === undefined) break
         const { local, remote } = dial.pair
-        const { maxBytes } = drawn
-        const session = dial.succeed({ room: drawn.room, ...(maxBytes === null ? {} : { maxBytes }) })
-        this.sessions.push({ session, pair: `${local} ${remote}` })
+        const { maxBytes, bidi, room } = drawn
+        const session = dial.succeed(
+          { room, bidi, ...(maxBytes === null ? {} : { maxBytes }) },
+          this.#recorder,
+        )
+        this.sessions.push(session)
+        this.dialled.set(session, `${local} ${remote}`)
+        break
+      }
+      case 'adopt': {
+        const { room, maxBytes } = drawn
+        const session = peerStream({ room, ...(maxBytes === null ? {} : { maxBytes }) }, this.#recorder)
+        session.handler = this.router.pool.adopt(session)
+        this.sessions.push(session)
+        this.adopted.set(session, new Set())
+        this.peers.push(session)
+        this.#authorise(session, at(LOCALS, drawn.from), at(REMOTES, drawn.to))
+        break
+      }
+      case 'authorise': {
+        const session = maybe(
+          this.peers.filter(({ over }) => !over),
+          drawn.session,
+        )
+        if (session !== undefined) this.#authorise(session, at(LOCALS, drawn.from), at(REMOTES, drawn.to))
         break
       }
       case 'fail':
@@ -218,7 +272,7 @@ class World {
   /** Let everything come to its end. */
   async finish(): Promise<void> {
     for (let round = 0; round < 50; round++) {
-      for (const { session } of this.sessions) if (!session.over) session.close()
+      for (const session of this.sessions) if (!session.over) session.close()
       for (const dial of this.#openDials()) dial.fail(REFUSED)
       for (const delivery of this.pending.splice(0)) delivery.resolve({ taken: true })
       await flush()
@@ -230,11 +284,17 @@ class World {
   /** Errors of ours on streams, by the number of what they return: to peers and to servers. */
   errorsWritten(): ReadonlyMap<number, number> {
     const written = new Map<number, number>()
-    for (const stanza of this.sessions.flatMap(({ session }) => session.sent)) {
+    for (const stanza of this.sessions.flatMap(({ sent }) => sent)) {
       const number = Number(stanza.id)
       if (this.isOurs(stanza)) written.set(number, (written.get(number) ?? 0) + 1)
     }
     return written
+  }
+
+  /** A peer has opened it, for this pair. */
+  isAdopted(session: ScriptedSession, pair?: string): boolean {
+    const pairs = this.adopted.get(session)
+    return pairs !== undefined && (pair === undefined || pairs.has(pair))
   }
 
   /** An error that the router has made. */
@@ -255,9 +315,28 @@ class World {
 
   #standing(index: number): ScriptedSession | undefined {
     return maybe(
-      this.sessions.filter(({ session }) => !session.over),
+      this.sessions.filter(({ over }) => !over),
       index,
-    )?.session
+    )
+  }
+
+  #authorise(session: PeerSession, local: Domain, remote: Domain): void {
+    this.adopted.get(session)?.add(`${local} ${remote}`)
+    session.handler?.take({ local, remote })
+  }
+
+  readonly #recorder = (stanza: Stanza, by: ScriptedSession): void => {
+    const isOfPair = ({ from, to }: Stanza) =>
+      from.domain === stanza.from.domain && to.domain === stanza.to.domain
+    for (const session of this.sessions) {
+      if (session === by || session.over) continue
+      if (session.sent.slice(session.confirmedCount()).some(isOfPair)) this.overtaken += 1
+    }
+    if (this.isOurs(stanza)) return
+    const pair = `${stanza.from.domain} ${stanza.to.domain}`
+    const written = this.written.get(pair)
+    if (written === undefined) this.written.set(pair, [Number(stanza.id)])
+    else written.push(Number(stanza.id))
   }
 
   #stanza(from: Domain, to: Domain, of: string, size: number): Stanza {
@@ -332,6 +411,8 @@ describe('the account', () => {
   it('closes after each of 100 000 random events; order and outcomes are what was seen from outside', async () => {
     let events = 0
     let served = 0
+    let adopted = 0
+    let moved = 0
     await fc.assert(
       fc.asyncProperty(
         fc.array(act, { minLength: 400, maxLength: 1_200, size: 'max' }),
@@ -349,15 +430,20 @@ describe('the account', () => {
           expect(account.held).toBe(0)
 
           // Per pair, over all its streams: in order, and nothing twice.
-          const written = new Map<string, number[]>()
           const confirmed: number[] = []
-          for (const { session, pair } of world.sessions) {
-            const sent = session.sent.filter(stanza => !world.isOurs(stanza))
-            for (const { id } of sent) expect(world.pairOf.get(Number(id))).toBe(pair)
-            written.set(pair, [...(written.get(pair) ?? []), ...sent.map(({ id }) => Number(id))])
+          for (const session of world.sessions) {
+            for (const { from, to } of session.sent) {
+              const pair = `${from.domain} ${to.domain}`
+              expect(world.dialled.get(session) === pair || world.isAdopted(session, pair)).toBe(true)
+            }
             confirmed.push(...session.sent.slice(0, session.confirmedCount()).map(({ id }) => Number(id)))
+            if (session.sent.length === 0) continue
+            if (world.isAdopted(session)) adopted += 1
+            else if (isToServer(world.dialled.get(session) ?? '')) served += 1
+            else if (session.endedWith === null && session.sent.length > 1) moved += 1
           }
-          for (const numbers of written.values()) expect(isIncreasing(numbers)).toBe(true)
+          expect(world.overtaken).toBe(0)
+          for (const numbers of world.written.values()) expect(isIncreasing(numbers)).toBe(true)
           for (const numbers of world.calls.values()) expect(isIncreasing(numbers)).toBe(true)
 
           expect(account.delivered).toBe(confirmed.length + world.takenByHosts.length)
@@ -367,9 +453,6 @@ describe('the account', () => {
           for (const times of errorsWritten.values()) expect(times).toBe(1)
           // Errors that leave by a stream are of the account themselves.
           expect(account.accepted).toBeGreaterThanOrEqual(world.typeOf.size + errorsWritten.size)
-          served += world.sessions.filter(
-            ({ session, pair }) => isToServer(pair) && session.sent.length > 0,
-          ).length
           for (const number of world.takenByHosts) expect(world.errorsBack.has(number)).toBe(false)
         },
       ),
@@ -377,5 +460,7 @@ describe('the account', () => {
     )
     expect(events).toBeGreaterThan(100_000)
     expect(served).toBeGreaterThan(1_000)
+    expect(adopted).toBeGreaterThan(1_000)
+    expect(moved).toBeGreaterThan(50)
   }, 60_000)
 })
