@@ -7,7 +7,7 @@ import type { FederationReceiving } from './children/federation-receiving.ts'
 
 const ROUNDS = 7
 /** in one half of a round */
-const COUNT = 200
+const COUNT = 100
 const CONCURRENCY = 16
 
 /**

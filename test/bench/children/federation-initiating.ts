@@ -43,7 +43,7 @@ const calls = {
   /**
    * Anew: nothing of an earlier one stays.
    * @param domains how many subdomains it serves beside its own
-   * @param listen the port at which peers reach it; absent: nobody can
+   * @param listen the port at which peers reach it; absent: nobody tries
    */
   async start(options: {
     identity: Identity
@@ -61,7 +61,9 @@ const calls = {
         {
           name: 'capulet.example',
           also: fresh,
-          ...(listen === undefined ? {} : { url: 'wss://capulet.example/s2s', ips: ['127.0.0.1'] }),
+          // A domain without one would ask for stanzas both ways.
+          url: 'wss://capulet.example/s2s',
+          ips: ['127.0.0.1'],
           certificate: identity.certificate,
           key: identity.key,
           host,
