@@ -116,7 +116,7 @@ export const LIMITS = {
   maxStreamAgeMs: limit(
     'ms',
     0,
-    'none; below the longest request of the platform: at 80 to 100 % of it the next stream is opened, then this one closed',
+    'none; below the longest request of the platform: at 80 to 100 % of it the next stream is opened, then this one closed; at 100 % one that a peer has opened',
   ),
   handoverMs: limit(
     'ms',

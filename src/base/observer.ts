@@ -44,6 +44,8 @@ export interface Events {
     authentication: 'sasl-external' | 'dialback' | 'handshake'
     /** the name and kind that proved the peer, for the log */
     proof: string
+    /** stanzas go both ways */
+    bidi: boolean
     setupMs: number
   }
   'stream:ended': StreamLabel & { established: boolean; reason: string; detail: string; lifeMs: number }

@@ -1,4 +1,4 @@
-import { type Clock, type Limits, spread } from '../base/index.ts'
+import { type Clock, type Limits, spread, type Timer } from '../base/index.ts'
 import type { Discovery } from '../discovery/index.ts'
 import type { EstablishedSession, Session, SessionHandler } from '../session/index.ts'
 import type { PeerProof } from '../stream/index.ts'
@@ -10,7 +10,7 @@ import type { Router } from './router.ts'
 export interface InboundOptions {
   readonly router: Router
   readonly discovery: Pick<Discovery, 'reconsider'>
-  readonly limits: Pick<Limits, 'pairStreams'>
+  readonly limits: Pick<Limits, 'pairStreams' | 'maxStreamAgeMs'>
   readonly clock: Clock
 }
 
@@ -35,7 +35,9 @@ export class Inbound {
    * @param onAuthenticated the peer is proven
    */
   accept(start: (handler: SessionHandler) => Session, onAuthenticated: () => void): Session {
-    const stream = new InboundStream(this.#options.router, {
+    const { router, limits, clock } = this.#options
+    const stream = new InboundStream(router, {
+      age: ended => (limits.maxStreamAgeMs > 0 ? clock.setTimer(limits.maxStreamAgeMs, ended) : null),
       onProven: (pair, bidi) => {
         const failure = this.#admit(pair, bidi)
         if (failure === null) onAuthenticated()
@@ -115,6 +117,8 @@ const TOO_MANY: Failure = {
 }
 
 interface Hooks {
+  /** Call `ended` when a stream that stands now has lived long enough; null: it may for ever. */
+  age(ended: () => void): Timer | null
   /** why it is not wanted; null: it is */
   onProven(pair: DomainPair, bidi: boolean): Failure | null
   onEnded(stream: InboundStream): void
@@ -130,6 +134,7 @@ class InboundStream implements SessionHandler {
   readonly #router: Router
   readonly #hooks: Hooks
   readonly #endListeners: (() => void)[] = []
+  #age: Timer | null = null
   /** it goes both ways: how routes write to it */
   #adopted: Adopted | null = null
   #ended = false
@@ -142,8 +147,11 @@ class InboundStream implements SessionHandler {
   onEstablished(session: EstablishedSession): Failure | null {
     const { pair, bidi } = session
     const failure = this.#prove(pair, bidi)
-    if (failure === null && bidi) this.#adopt(session)
-    return failure
+    if (failure !== null) return failure
+    if (bidi) this.#adopt(session)
+    // Before a platform's limit cuts it: in order, so that its peer goes on with another one.
+    this.#age = this.#hooks.age(() => session.end(null))
+    return null
   }
 
   onAuthorised(pair: DomainPair, proof: PeerProof): Failure | null {
@@ -168,6 +176,7 @@ class InboundStream implements SessionHandler {
 
   onEnded(failure: Failure | null, unconfirmed: readonly Stanza[], unconfirmedCount: number): void {
     this.#ended = true
+    this.#age?.cancel()
     this.#adopted?.onEnded(failure, unconfirmed, unconfirmedCount)
     this.#hooks.onEnded(this)
     for (const listener of this.#endListeners.splice(0)) listener()

@@ -56,8 +56,12 @@ function kindOf(event: Event): Pick<LogLine, 'level' | 'message' | 'source'> {
     case 'forwarded:ignored':
       return { level: 'warn', message: 'forwarded field ignored', source: event.address }
     case 'dialback:asked':
-      // A wrong key is told by the end of the stream on which it was shown.
-      return { level: 'debug', message: 'asked about a dialback key', source: event.address }
+      // A wrong key is told by the end of the stream on which it was shown; that nobody could be asked is told nowhere else.
+      return {
+        level: event.outcome === 'error' ? 'warn' : 'debug',
+        message: 'asked about a dialback key',
+        source: OUTGOING,
+      }
     case 'leg:silent':
       return {
         level: 'info',

@@ -48,7 +48,7 @@ export class StreamEvents {
     else this.#observer.publish({ ...judged, ok: false, reason: verdict.reason, detail: verdict.detail })
   }
 
-  established({ pair, proof, setupMs }: EstablishedSession): void {
+  established({ pair, proof, bidi, setupMs }: EstablishedSession): void {
     this.#named(pair)
     const { tls, proxied = false } = this.#transport.facts
     const isForwarded = proof.method === 'sasl-external' && tls?.nodeVerdict === 'forwarded'
@@ -60,6 +60,7 @@ export class StreamEvents {
       authentication: proof.method,
       // That the peer holds the certificate's key is then the proxy's word.
       proof: isForwarded ? `${proof.evidence}, forwarded by a proxy` : proof.evidence,
+      bidi,
       setupMs,
     })
   }

@@ -45,6 +45,7 @@ const steps: [string, Event][] = [
       tls: 'TLSv1.3',
       authentication: 'sasl-external',
       proof: 'dns-id montague.example',
+      bidi: false,
       setupMs: 31.26,
     },
   ],

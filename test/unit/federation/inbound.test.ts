@@ -210,6 +210,34 @@ describe('inbound streams', () => {
   })
 })
 
+describe('a stream that has lived long enough', () => {
+  const aged = (maxStreamAgeMs: number) =>
+    new Inbound({
+      router,
+      discovery: { reconsider: () => {} },
+      limits: { ...defaultLimits, maxStreamAgeMs },
+      clock,
+    })
+
+  it('is ended in order, before a platform cuts it', () => {
+    const peer = new Peer(PAIR)
+    peer.establish(aged(5_000))
+    clock.advance(4_999)
+    expect(peer.ends).toEqual([])
+    clock.advance(1)
+    expect(peer.ends).toEqual([null])
+  })
+
+  it('not where it has ended already, nor where nothing limits its life', () => {
+    const gone = new Peer(PAIR)
+    gone.establish(aged(5_000))
+    gone.leaves()
+    const free = new Peer(PAIR)
+    free.establish(aged(0))
+    expect(clock.pending()).toBe(0)
+  })
+})
+
 describe('an awaited answer', () => {
   const request = iq({
     from: CAPULET,

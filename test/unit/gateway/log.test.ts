@@ -13,6 +13,7 @@ const established: Event = {
   tls: 'TLSv1.3',
   authentication: 'sasl-external',
   proof: 'dns-id montague.example',
+  bidi: false,
   setupMs: 12.4,
 }
 
@@ -58,6 +59,7 @@ describe('the log', () => {
         tls: 'TLSv1.3',
         authentication: 'sasl-external',
         proof: 'dns-id montague.example',
+        bidi: false,
         setupMs: 12,
       },
     ])
@@ -194,7 +196,7 @@ describe('the log', () => {
     new EventLog(logger, defaultLimits, clock).write(established)
     expect(lines).toHaveLength(1)
     expect(lines[0]).toMatch(
-      /^\S+Z info {2}stream established event=stream:established role=receiving local=capulet\.example .*proof="dns-id montague\.example" setupMs=12\n$/,
+      /^\S+Z info {2}stream established event=stream:established role=receiving local=capulet\.example .*proof="dns-id montague\.example" bidi=false setupMs=12\n$/,
     )
   })
 })

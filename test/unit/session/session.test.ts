@@ -89,6 +89,7 @@ describe('what an observer is told', () => {
         tls: 'TLSv1.3',
         authentication: 'sasl-external',
         proof: 'dns-id capulet.example',
+        bidi: false,
         setupMs: 0,
       },
       {
