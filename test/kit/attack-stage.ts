@@ -134,7 +134,7 @@ new_burst_per_address = 10000
 unauthenticated_per_address = 1000
 log_lines_per_second = 100000`
 
-export function ping(from: string, to: string): string {
+function ping(from: string, to: string): string {
   return `<iq xmlns='jabber:server' type='get' id='ping' from='m@${from}' to='${to}'><ping xmlns='urn:xmpp:ping'/></iq>`
 }
 

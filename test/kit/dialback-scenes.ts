@@ -4,7 +4,7 @@ import { answerIn, conditionIn, dialback, type ScriptedStream } from './scripted
 // What a peer may say of keys, on which stream, and while what is pending: a table of all, of which dialback needs two.
 
 /** `null`: without a type it is no answer. */
-export const TYPES = ['valid', 'invalid', 'error', 'unheard-of', null] as const
+const TYPES = ['valid', 'invalid', 'error', 'unheard-of', null] as const
 export const ROLES = ['a stream of its own', 'a stream that shows our key', 'a stream that asks'] as const
 export const STATES = ['pending', 'nothing pending', 'another pair', 'another stream'] as const
 export type Role = (typeof ROLES)[number]
