@@ -61,7 +61,7 @@ export class BehindProxy {
     const said = this.#proxy.fields === 'forwarded' ? forwarded(request) : xForwarded(request)
     // What the client has written itself stands before what our proxies have.
     const scheme = nthFromEnd(said.schemes, this.#proxy.hops, 'nearest')
-    if (scheme?.toLowerCase() !== 'https')
+    if (scheme === undefined || !SECURE.has(scheme.toLowerCase()))
       return refuse(403, scheme === undefined ? 'the proxy does not say https' : 'https is spoken here')
     const client = nthFromEnd(said.addresses, this.#proxy.hops, 'none')
     return { address: (client === undefined ? null : addressOf(client)) ?? peerAddress(remoteAddress) }
@@ -73,6 +73,9 @@ export class BehindProxy {
     return shown !== undefined && others.length === 0 && timingSafeEqual(digest(shown), this.#secret)
   }
 }
+
+/** COMPAT(Traefik): it says `wss` of an upgrade that came by https. */
+const SECURE: ReadonlySet<string> = new Set(['https', 'wss'])
 
 interface Said {
   readonly schemes: readonly string[]

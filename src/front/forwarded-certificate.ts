@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { readXfccField } from './xfcc.ts'
 
 /** How a proxy in front of us hands on the certificate that a client has shown to it. One at a time is believed. */
 export type CertificateFormat = 'rfc9440' | 'xfcc' | 'nginx' | 'alb'
@@ -88,20 +89,11 @@ function fromBase64(base64: string): Uint8Array | null {
   return bytes.length > 0 && bytes.toString('base64') === base64 ? bytes : null
 }
 
-/** Envoy's x-forwarded-client-cert: an element for each hop, the nearest one last. */
+/** Envoy's x-forwarded-client-cert. */
 function readXfcc(value: string): Read {
-  const element = splitOutsideQuotes(value, ',')?.at(-1)
-  const parts = element === undefined ? null : splitOutsideQuotes(element, ';')
-  if (parts === null) return 'x-forwarded-client-cert with an open quotation mark'
-  const found = new Map<string, string>()
-  for (const part of parts) {
-    const at = part.indexOf('=')
-    const key = part.slice(0, Math.max(0, at)).trim().toLowerCase()
-    if (key !== 'cert' && key !== 'chain') continue
-    if (found.has(key)) return `x-forwarded-client-cert with ${key} twice`
-    found.set(key, unquoted(part.slice(at + 1).trim()))
-  }
-  const [cert, chain] = [found.get('cert'), found.get('chain')]
+  const said = readXfccField(value)
+  if (typeof said === 'string') return said
+  const { cert, chain } = said
   // A name or a digest of a certificate is not one.
   if (cert === undefined && chain === undefined) return 'x-forwarded-client-cert without Cert or Chain'
   const leaf = cert === undefined ? null : readEncodedPem(cert, 1)
@@ -113,28 +105,6 @@ function readXfcc(value: string): Read {
   if (first === undefined || alone === undefined || !Buffer.from(first).equals(alone))
     return 'x-forwarded-client-cert with a Chain that does not begin with its Cert'
   return all
-}
-
-/** null: a quotation mark is not closed */
-function splitOutsideQuotes(text: string, separator: string): string[] | null {
-  const parts: string[] = []
-  let start = 0
-  let quoted = false
-  for (let index = 0; index < text.length; index++) {
-    const character = text[index]
-    if (quoted && character === '\\') index++
-    else if (character === '"') quoted = !quoted
-    else if (character === separator && !quoted) {
-      parts.push(text.slice(start, index))
-      start = index + 1
-    }
-  }
-  parts.push(text.slice(start))
-  return quoted ? null : parts
-}
-
-function unquoted(text: string): string {
-  return /^".*"$/s.test(text) ? text.slice(1, -1).replace(/\\(.)/gs, '$1') : text
 }
 
 /** PEM in percent-encoding; `+` is itself. @param count how many there must be; null: at least one */

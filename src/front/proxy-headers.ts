@@ -1,4 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import { SECRET_FIELD } from './behind-proxy.ts'
+import { CERTIFICATE_FIELDS } from './forwarded-certificate.ts'
 import { type Answer, refuse } from './request.ts'
 
 /**
@@ -88,15 +90,21 @@ function connectionOptions({ connection = '' }: IncomingHttpHeaders): string[] {
 /** Underscores are hyphens to some servers (CGI). */
 function speaksForOthers(name: string): boolean {
   const plain = name.replaceAll('_', '-')
-  return plain.startsWith('x-forwarded-') || SPEAK_FOR_OTHERS.has(plain)
+  return FAMILIES.some(prefix => plain.startsWith(prefix)) || SPEAK_FOR_OTHERS.has(plain)
 }
 
-/** A certificate is among them: RFC 9440 §2.4 has whoever terminates TLS remove what the client claims. */
+/** With their verdicts and names of a client's certificate. */
+const FAMILIES: readonly string[] = ['x-forwarded-', 'x-ssl-client-', 'x-amzn-mtls-']
+
+/**
+ * A certificate is among them: RFC 9440 §2.4 has whoever terminates TLS remove what the client claims. The secret is between
+ * the proxy in front and us.
+ */
 const SPEAK_FOR_OTHERS: ReadonlySet<string> = new Set([
   'forwarded',
   'x-real-ip',
-  'client-cert',
-  'client-cert-chain',
+  SECRET_FIELD,
+  ...Object.values(CERTIFICATE_FIELDS).flat(),
 ])
 
 /** RFC 9110 §7.6.1, and what older software takes for such */

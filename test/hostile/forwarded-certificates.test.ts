@@ -158,7 +158,55 @@ const cases: readonly Case[] = [
     'leaf',
     null,
   ],
-  ['an open quotation mark', 'xfcc', [xfccOf(`Cert="${encoded(LEAF)}`)], 'none', /open quotation/],
+  ['an open quotation mark', 'xfcc', [xfccOf(`Cert="${encoded(LEAF)}`)], 'none', /malformed/],
+  ['words behind a quotation mark', 'xfcc', [xfccOf(`Cert="${encoded(LEAF)}"x`)], 'none', /malformed/],
+  ['no pair', 'xfcc', [xfccOf('Hash', `Cert="${encoded(LEAF)}"`)], 'none', /malformed/],
+  [
+    "a client's quotation mark that takes the proxy's words in, and one in its own certificate that lets go of them",
+    'xfcc',
+    [
+      `${XFCC}: Cert="${encoded(LEAF)}";By=",Hash=ab;Cert="${encoded(STRANGER.chainDer[0] ?? LEAF)}";Subject="O=\\"x"`,
+    ],
+    'none',
+    /malformed/,
+  ],
+  [
+    "a URI in the client's certificate that goes on as an element",
+    'xfcc',
+    [
+      xfccOf(
+        `Cert="${encoded(STRANGER.chainDer[0] ?? LEAF)}"`,
+        'Subject=""',
+        `URI=https://x,Cert="${encoded(LEAF)}"`,
+      ),
+    ],
+    'none',
+    /behind a URI/,
+  ],
+  [
+    "a DNS name in the client's certificate that goes on as a pair",
+    'xfcc',
+    [xfccOf('Hash=ab', `DNS=x;Chain=${encoded(LEAF)}`)],
+    'none',
+    /behind a URI/,
+  ],
+  [
+    'a URI and names where Envoy has them',
+    'xfcc',
+    [
+      xfccOf(
+        'By=spiffe://a/b',
+        'Hash=ab',
+        `Cert="${encoded(LEAF)}"`,
+        'Subject="CN=x, O=\\"a;b\\""',
+        'URI=',
+        'DNS=a.example',
+        'DNS=b.example',
+      ),
+    ],
+    'leaf',
+    null,
+  ],
   [
     'Cert twice',
     'xfcc',
@@ -317,7 +365,45 @@ describe('who may say so', () => {
     raw.destroy()
   })
 
+  it('[CT-31] nor one that shows a certificate there: that one counts', async () => {
+    const test = await testFront()
+    closing.push(() => test.front.close())
+    const shown = authority.issue({ dns: ['paris.example'] })
+    const raw = await rawTls(test.port, { cert: shown.certificatePem, key: shown.keyPem })
+    raw.write(upgradeRequest({ lines: [...OURS, `${CC}: ${leaf}`] }))
+    const { arrival } = await test.arrived()
+    const [first = Buffer.alloc(0)] = arrival.transport.facts.tls?.chain ?? []
+    expect(Buffer.from(first).equals(shown.chainDer[0] ?? LEAF)).toBe(true)
+    expect(arrival.transport.facts.tls?.nodeVerdict).not.toBe('forwarded')
+    expect(ignored(test)).toEqual(['nobody here may say that'])
+    arrival.transport.abort()
+    raw.destroy()
+  })
+
+  it('[CT-31] a field longer than a head may be', async () => {
+    const test = fronts.get('rfc9440')
+    if (test === undefined) throw new Error('a front')
+    const before = test.arrivals.length
+    const long = Array(40).fill(sequence(INTERMEDIATE)).join(', ')
+    expect(long.length).toBeGreaterThan(10 * 1024)
+    const fits = await statusOf(test, [...OURS, `${CC}: ${leaf}`, `${CHAIN}: ${long.slice(0, 10 * 1024)}`])
+    expect(fits.status).toBe(101)
+    const { status, end } = await statusOf(test, [...OURS, `${CC}: ${leaf}`, `${CHAIN}: ${long.repeat(2)}`])
+    expect(status).toBe(431)
+    expect(test.arrivals).toHaveLength(before + 1)
+    fits.end()
+    end()
+  })
+
+  it('[CT-32] wss is as good as https: Traefik says it of upgrades', async () => {
+    const test = await running(listenFor('rfc9440'))
+    const { status, end } = await statusOf(test, ['X-Forwarded-Proto: wss', ...OURS.slice(1)])
+    expect(status).toBe(101)
+    end()
+  })
+
   it.each<[string, readonly string[], number]>([
+    ['an outer scheme of ws', ['X-Forwarded-Proto: ws', ...OURS.slice(1)], 403],
     ['no secret', OURS.slice(0, 2), 403],
     ['a wrong secret', [...OURS.slice(0, 2), 'X-Isthmus-Proxy-Secret: guess'], 403],
     ['the secret twice', [...OURS, `X-Isthmus-Proxy-Secret: ${SECRET}`], 403],
