@@ -60,8 +60,9 @@ export class Verifier {
       if (!discovered.ok) return this.#unreached(verification, discovered.failure)
       let outcome: DialbackOutcome = { type: 'error', condition: 'remote-server-timeout' }
       for (const candidate of discovered.candidates.slice(0, limits.dialbackCandidates)) {
-        outcome = await this.#follow(verification, candidate, attempt.signal)
-        if (!isUnanswered(outcome)) return outcome
+        const asked = await this.#follow(verification, candidate, attempt.signal)
+        outcome = asked.outcome
+        if (isAnswered(asked)) return outcome
         if (attempt.signal.aborted) break
       }
       // Where nobody waits any more, nothing was learnt.
@@ -73,13 +74,14 @@ export class Verifier {
   }
 
   /** One candidate, and whom it redirects us to (WS-55). */
-  async #follow(verification: Verification, first: Candidate, signal: AbortSignal): Promise<DialbackOutcome> {
+  async #follow(verification: Verification, first: Candidate, signal: AbortSignal): Promise<Asked> {
     let candidate = first
     for (let hops = 0; ; hops++) {
-      const { outcome, failure } = await this.#askAt(verification, candidate, signal)
-      if (failure?.kind !== 'redirect' || hops === this.#deps.limits.redirects) return outcome
+      const asked = await this.#askAt(verification, candidate, signal)
+      const { failure } = asked
+      if (failure?.kind !== 'redirect' || hops === this.#deps.limits.redirects) return asked
       const next = redirected(candidate, failure.uri)
-      if ('by' in next) return outcome
+      if ('by' in next) return asked
       candidate = next
     }
   }
@@ -87,7 +89,8 @@ export class Verifier {
   async #askAt(verification: Verification, candidate: Candidate, signal: AbortSignal): Promise<Asked> {
     const { pair } = verification
     const reached = await reach(this.#deps, { pair, candidate, signal })
-    if (!reached.ok) return { outcome: this.#unreached(verification, reached.failure), failure: null }
+    if (!reached.ok)
+      return { reached: false, outcome: this.#unreached(verification, reached.failure), failure: null }
     const { transport, verdict } = reached
     const evidence = `its server, ${verdict.via} ${verdict.name}`
     let failure: Failure | null = null
@@ -95,7 +98,7 @@ export class Verifier {
       failure = why
     }
     const outcome = await verify({ ...this.#deps, transport, verification, evidence, signal, onGone })
-    return { outcome, failure }
+    return { reached: true, outcome, failure }
   }
 
   /** DB-27, DB-28 */
@@ -119,6 +122,8 @@ export class Verifier {
 }
 
 interface Asked {
+  /** somebody who has proven to be the domain's server was there to ask */
+  readonly reached: boolean
   readonly outcome: DialbackOutcome
   /** why its stream has ended, where that is why there is no answer */
   readonly failure: Failure | null
@@ -126,9 +131,9 @@ interface Asked {
 
 type ErrorOutcome = Extract<DialbackOutcome, { type: 'error' }>
 
-/** Whoever answers speaks for the domain; where nobody does, another candidate may. */
-function isUnanswered(outcome: DialbackOutcome): boolean {
-  return outcome.type === 'error' && outcome.condition !== 'remote-server-not-found'
+/** Whoever answers speaks for the domain, were it that it does not know it; where nobody does, another candidate may. */
+function isAnswered({ reached, outcome }: Asked): boolean {
+  return outcome.type !== 'error' || (reached && outcome.condition === 'remote-server-not-found')
 }
 
 function conditionOf(failure: Failure): ErrorOutcome['condition'] {
