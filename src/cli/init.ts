@@ -4,13 +4,16 @@ import { renameSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { Command } from 'commander'
 import {
+  faultText,
   type InitAnswers,
   type InitFiles,
+  initFaults,
   initFiles,
   printable,
   SERVERS,
   STEERINGS,
   systemFailure,
+  TLS_ENDS,
 } from '../gateway/index.ts'
 import type { Domain } from '../xmpp/index.ts'
 import type { AddCommand } from './add-command.ts'
@@ -21,10 +24,8 @@ import type { Io } from './io.ts'
 import { askAt } from './questions.ts'
 import { styleFor } from './style.ts'
 
-interface InitOptions extends Omit<KnownAnswers, 'tcpEgress' | 'dnsUpstream' | 'componentSecret'> {
+interface InitOptions extends Omit<KnownAnswers, 'tcpEgress'> {
   readonly tcpEgress?: 'yes' | 'no'
-  readonly dnsUpstream?: readonly string[]
-  readonly componentSecret?: string
   readonly output: string
   readonly serverFiles?: string
   readonly force?: true
@@ -43,13 +44,8 @@ export const addInit: AddCommand = (program, io, end) => {
     .option('--domain <domain>', 'the domain that it has', domainArgument)
     .option('--also <domain>', 'a further domain of it, such as its rooms; repeat for more', domains)
     .option('--url <url>', 'where others reach us (default: wss://DOMAIN/s2s)')
-    .option('--certificate <file>', 'PEM chain (default: DOMAIN.pem)')
-    .option('--key <file>', 'its private key (default: DOMAIN.key)')
-    .option(
-      '--listen <address>',
-      "where we listen for others (default: [::], the url's port); repeat for more",
-      texts,
-    )
+  choice('--tls <where>', 'where TLS of others ends (default: here)', TLS_ENDS)
+  publicOptions(init)
   choice('--tcp-egress <answer>', 'whether the machine may connect to others over TCP (default: yes)', [
     'yes',
     'no',
@@ -67,6 +63,22 @@ export const addInit: AddCommand = (program, io, end) => {
     .option('--stdout', 'print the configuration too, and write nothing')
     .option('--json', 'print one JSON object')
     .action(async (options: InitOptions) => end(await initialise(options, io)))
+}
+
+function publicOptions(init: Command): void {
+  init
+    .option(
+      '--trusted-proxy <block>',
+      'with --tls proxy: CIDR block that the proxy connects from (default: this machine for a --listen on loopback, else private networks); repeat for more',
+      texts,
+    )
+    .option(
+      '--listen <address>',
+      `where we listen for others (default: [::], the url's port; with --tls proxy 127.0.0.1:8080 where the proxy is on this machine, else 0.0.0.0:\${PORT}); repeat for more`,
+      texts,
+    )
+    .option('--certificate <file>', 'PEM chain (default: DOMAIN.pem; with --tls proxy: none)')
+    .option('--key <file>', 'its private key (default: DOMAIN.key; with --tls proxy: none)')
 }
 
 function serverOptions(init: Command): void {
@@ -98,10 +110,15 @@ function texts(text: string, earlier: readonly string[] = []): string[] {
 
 async function initialise(options: InitOptions, io: Io): Promise<ExitCode> {
   const answers = await answersOf(options, io)
-  if (typeof answers === 'string') return usage(io, answers)
-  const init = initFiles(answers)
-  if (!init.ok) return usage(io, init.detail.trimEnd())
+  if (!answers.ok) return usage(io, answers.missing)
+  const init = initFiles(answers.answers, {
+    resolvers: getServers().map(withPort),
+    secret: randomBytes(24).toString('hex'),
+  })
+  if (!init.ok) return usage(io, init.details)
   const { files } = init
+  if (options.serverFiles !== undefined && !files.server.some(part => part.whole))
+    return usage(io, [`--server-files: ${answers.answers.server} needs no whole file`])
   for (const file of options.stdout ? [] : toWrite(files, options)) {
     const failure = write(file, options.force === true)
     if (failure !== null) {
@@ -114,13 +131,17 @@ async function initialise(options: InitOptions, io: Io): Promise<ExitCode> {
   return EXIT.ok
 }
 
-function usage(io: Io, detail: string): ExitCode {
-  io.err.write(`isthmus: init: ${detail}\n`)
+function usage(io: Io, details: readonly string[]): ExitCode {
+  for (const detail of details) io.err.write(`isthmus: init: ${detail}\n`)
   return EXIT.usage
 }
 
-/** A text says what is missing. */
-async function answersOf(options: InitOptions, io: Io): Promise<InitAnswers | string> {
+type Answered =
+  | { readonly ok: true; readonly answers: InitAnswers }
+  /** everything that is missing, and what else is known to be wrong */
+  | { readonly ok: false; readonly missing: readonly string[] }
+
+async function answersOf(options: InitOptions, io: Io): Promise<Answered> {
   const {
     tcpEgress,
     output: _output,
@@ -133,18 +154,26 @@ async function answersOf(options: InitOptions, io: Io): Promise<InitAnswers | st
   const known: KnownAnswers = {
     ...rest,
     ...(tcpEgress === undefined ? {} : { tcpEgress: tcpEgress === 'yes' }),
-    dnsUpstream: rest.dnsUpstream ?? getServers().map(withPort),
-    componentSecret: rest.componentSecret ?? randomBytes(24).toString('hex'),
   }
   const { server, domain } = known
-  if (server !== undefined && domain !== undefined) return { ...known, server, domain }
-  if (io.answers === null) return `${server === undefined ? '--server' : '--domain'} is needed`
+  if (server !== undefined && domain !== undefined) return { ok: true, answers: { ...known, server, domain } }
+  if (io.answers === null) return { ok: false, missing: missingFrom(known) }
   const questions = askAt(io.answers, io.err)
   try {
-    return (await askAnswers(known, questions)) ?? 'not answered'
+    const answers = await askAnswers(known, questions)
+    return answers === null ? { ok: false, missing: ['not answered'] } : { ok: true, answers }
   } finally {
     questions.close()
   }
+}
+
+function missingFrom({ server, domain, ...known }: KnownAnswers): string[] {
+  return [
+    ...(server === undefined ? ['--server is needed'] : []),
+    ...(domain === undefined ? ['--domain is needed'] : []),
+    // The server decides what else there must be, and must not.
+    ...(server === undefined ? [] : initFaults({ ...known, server }).map(faultText)),
+  ]
 }
 
 /** A resolver as Node names it: the port only where it is not 53. */

@@ -13,6 +13,7 @@
 
 export type { WalkProof, WalkReport, WalkStage } from './admin-protocol.ts'
 export { type AdminUser, currentUser } from './admin-socket.ts'
+export { parseCidr } from './config/address.ts'
 export {
   type ComponentConfig,
   type Config,
@@ -34,9 +35,12 @@ export { type Demo, type DemoOptions, startDemo } from './demo.ts'
 export type { Conversation, Line } from './demo-talk.ts'
 export { federationOptions, type Gateway, type GatewayIo, startGateway } from './gateway.ts'
 export { type HostMetaFiles, hostMetaFor } from './host-meta.ts'
-export { type InitAnswers, SERVERS, STEERINGS } from './init/answers.ts'
+export { type InitAnswers, SERVERS, STEERINGS, TLS_ENDS } from './init/answers.ts'
+export { faultText, initFaults, type ServerAnswers } from './init/faults.ts'
+export { defaultTrusted, hasSocketsOnly } from './init/front.ts'
 export { type Init, type InitFiles, initFiles } from './init/init.ts'
 export type { ServerPart } from './init/part.ts'
+export type { InitMachine } from './init/plan.ts'
 export { createLogger, type Logger } from './log.ts'
 export { printable } from './printable.ts'
 export { type ReadText, readText } from './read-text.ts'

@@ -1,5 +1,7 @@
-import { type InitPlan, PATHS } from './answers.ts'
+import { PATHS } from './answers.ts'
+import { frontParts } from './front-text.ts'
 import { list, toml } from './part.ts'
+import type { InitPlan } from './plan.ts'
 import { SERVER_TITLES, usualSubdomains } from './titles.ts'
 
 /** isthmus.toml */
@@ -10,10 +12,7 @@ export function configText(plan: InitPlan): string {
       `# Isthmus beside ${title}, for ${plan.domain}. Every key is in docs/CONFIG.md.`,
       '# Names of files are relative to this file.',
     ],
-    [
-      '# Where other servers reach us.',
-      ...plan.listen.flatMap(at => ['[[listen]]', `address = ${toml(at)}`]),
-    ],
+    ...frontParts(plan),
     domainLines(plan),
     plan.server === 'component' ? componentLines(plan) : serverLines(plan, title),
     ...(plan.steering === 'dns' ? [steeringLines(plan)] : []),
@@ -22,7 +21,7 @@ export function configText(plan: InitPlan): string {
   return `${parts.map(lines => lines.join('\n')).join('\n\n')}\n`
 }
 
-function domainLines({ domain, also, url, certificate, key, server }: InitPlan): string[] {
+function domainLines({ domain, also, url, identity, proxy, server }: InitPlan): string[] {
   return [
     '[[domain]]',
     `name = ${toml(domain)}`,
@@ -35,9 +34,16 @@ function domainLines({ domain, also, url, certificate, key, server }: InitPlan):
     `also = ${list(also)}`,
     '# Where other servers reach the domain.',
     `url = ${toml(url)}`,
-    '# The chain, leaf first, and its key. They are read again when they change.',
-    `certificate = ${toml(certificate)}`,
-    `key = ${toml(key)}`,
+    ...(identity === null
+      ? ['# There is no certificate here: the one of the proxy, which ends TLS, is the proof of the domain.']
+      : [
+          ...(proxy === null
+            ? []
+            : ['# Shown to the peers that we dial; those that dial us see the one of the proxy.']),
+          '# The chain, leaf first, and its key. They are read again when they change.',
+          `certificate = ${toml(identity.certificate)}`,
+          `key = ${toml(identity.key)}`,
+        ]),
     `host = ${toml(server === 'component' ? 'component' : 'server')}`,
   ]
 }

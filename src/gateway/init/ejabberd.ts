@@ -1,6 +1,6 @@
 import { AUTHORITY_CERTIFICATE, AUTHORITY_DIRECTORY } from '../config/server-schema.ts'
-import { type InitPlan, SYSTEM_ROOTS } from './answers.ts'
 import { address, httpAddress, quoted, type ServerPart } from './part.ts'
+import { type InitPlan, SYSTEM_ROOTS } from './plan.ts'
 
 const OWN_FILE = '/etc/ejabberd/isthmus.yml'
 const MAIN_FILE = '/etc/ejabberd/ejabberd.yml'
@@ -50,17 +50,17 @@ function included(plan: InitPlan): string[] {
     `    ip: ${quoted(strict ? '::' : host)}`,
     '    module: ejabberd_s2s_in',
     '    max_stanza_size: 524288',
-    ...(plan.http === null ? [] : http(plan.http)),
+    ...(plan.http === null ? [] : http(plan, plan.http)),
     'modules:',
     ...(strict ? ['  # As in the stock file: for servers that come over TCP.'] : []),
     '  mod_s2s_dialback: {}',
   ]
 }
 
-function http(origin: string): string[] {
+function http({ proxy }: InitPlan, origin: string): string[] {
   const { host, port } = httpAddress(origin)
   return [
-    '  # Users come in through the gateway, which has TLS.',
+    `  # Users come in through the gateway; TLS ends ${proxy === null ? 'there' : 'at the proxy in front'}.`,
     '  -',
     `    port: ${port}`,
     `    ip: ${quoted(host)}`,

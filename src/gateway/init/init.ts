@@ -1,11 +1,13 @@
 import { parseConfig } from '../config/parse.ts'
 import { type Problem, renderProblems } from '../config/problem.ts'
-import { type InitAnswers, type InitPlan, planInit, type ServerName } from './answers.ts'
+import type { InitAnswers, ServerName } from './answers.ts'
 import { configText } from './config-text.ts'
 import { ejabberdParts } from './ejabberd.ts'
+import { faultText } from './faults.ts'
 import { initNotes } from './notes.ts'
 import { componentParts, jabberd2Parts, openfireParts } from './others.ts'
 import type { ServerPart } from './part.ts'
+import { type InitMachine, type InitPlan, planInit } from './plan.ts'
 import { prosodyParts } from './prosody.ts'
 
 /** What `isthmus init` writes and prints. */
@@ -20,17 +22,17 @@ export interface InitFiles {
 
 export type Init =
   | { readonly ok: true; readonly files: InitFiles }
-  /** lines for a person */
-  | { readonly ok: false; readonly detail: string }
+  /** for a person: everything that is wrong */
+  | { readonly ok: false; readonly details: readonly string[] }
 
 /** Compose both parts from the answers; reads and writes nothing. */
-export function initFiles(answers: InitAnswers): Init {
-  const planned = planInit(answers)
-  if (!planned.ok) return { ok: false, detail: `${planned.flag}: ${planned.detail}\n` }
+export function initFiles(answers: InitAnswers, machine: InitMachine): Init {
+  const planned = planInit(answers, machine)
+  if (!planned.ok) return { ok: false, details: planned.faults.map(faultText) }
   const { plan } = planned
   const config = configText(plan)
   const problems = problemsOf(config)
-  if (problems.length > 0) return { ok: false, detail: renderProblems('isthmus.toml', problems) }
+  if (problems.length > 0) return { ok: false, details: [renderProblems('isthmus.toml', problems).trimEnd()] }
   return { ok: true, files: { config, server: PARTS[plan.server](plan), notes: initNotes(plan) } }
 }
 

@@ -1,6 +1,6 @@
 import { unixPath } from '../config/address.ts'
-import type { InitPlan } from './answers.ts'
 import { address, gatewayAddress, type ServerPart } from './part.ts'
+import type { InitPlan } from './plan.ts'
 
 export function jabberd2Parts({ dnsListen }: InitPlan): ServerPart[] {
   const { host } = address(dnsListen)

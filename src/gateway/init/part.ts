@@ -1,5 +1,5 @@
 import { type HostPort, parseAddress } from '../config/address.ts'
-import type { InitPlan } from './answers.ts'
+import type { InitPlan } from './plan.ts'
 
 /** Lines for one place of the server's configuration. */
 export interface ServerPart {

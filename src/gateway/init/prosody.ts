@@ -1,6 +1,6 @@
 import { AUTHORITY_CERTIFICATE, AUTHORITY_DIRECTORY } from '../config/server-schema.ts'
-import type { InitPlan } from './answers.ts'
 import { address, gatewayAddress, httpAddress, type ServerPart } from './part.ts'
+import type { InitPlan } from './plan.ts'
 
 /** What Prosody needs: a file of its own, as Debian's Prosody includes conf.d/ in the global section. */
 export function prosodyParts(plan: InitPlan): ServerPart[] {
@@ -92,10 +92,10 @@ function steering(plan: InitPlan): string[] {
   }
 }
 
-function http({ domain, url }: InitPlan, origin: string): string[] {
+function http({ domain, url, proxy }: InitPlan, origin: string): string[] {
   const { host, port } = httpAddress(origin)
   return [
-    '-- Users come in through the gateway, which has TLS. Their addresses are in X-Forwarded-For.',
+    `-- Users come in through the gateway; TLS ends ${proxy === null ? 'there' : 'at the proxy in front'}. Their addresses are in X-Forwarded-For.`,
     `http_interfaces = { ${lua(host)} }`,
     `http_ports = { ${port} }`,
     'https_ports = {}',

@@ -35,15 +35,8 @@ describe('init', () => {
   })
 
   it.each(['prosody', 'ejabberd', 'jabberd2', 'component'])('%s as one JSON object', async server => {
-    const flags = [
-      'init',
-      '--server',
-      server,
-      '--domain',
-      'capulet.example',
-      '--dns-upstream',
-      '192.0.2.53:53',
-    ]
+    const upstream = server === 'component' ? [] : ['--dns-upstream', '192.0.2.53:53']
+    const flags = ['init', '--server', server, '--domain', 'capulet.example', ...upstream]
     const { code, out } = await isthmus([...flags, '--stdout', '--json'])
     expect(code).toBe(EXIT.ok)
     const files = JSON.parse(out)
@@ -119,6 +112,52 @@ describe('init', () => {
     ])
   })
 
+  it.each([
+    ['prosody', ['--tcp-egress', 'no', '--http', 'http://127.0.0.1:5280'], []],
+    ['prosody', ['--security', 'plaintext', '--trusted-proxy', '127.0.0.0/8'], []],
+    ['ejabberd', ['--security', 'plaintext'], []],
+    // As without a proxy.
+    ['ejabberd', ['--tcp-egress', 'no'], ['warning at steering.steer']],
+    ['component', [], []],
+    ['component', ['--listen', 'unix:front.sock'], []],
+  ])('what it writes for a proxy in front is right: %s %j', async (server, more, warnings) => {
+    const output = join(folder, 'behind.toml')
+    const flags = ['--server', server, '--domain', 'capulet.example', '--tls', 'proxy', '--output', output]
+    const upstream = server === 'component' ? [] : ['--dns-upstream', '192.0.2.53:53']
+    expect((await isthmus(['init', ...flags, ...upstream, ...more, '--force'])).code).toBe(EXIT.ok)
+    const environment = { PORT: '8080', DIALBACK_SECRET: 'a secret of two dozen characters' }
+    const { code, out, err } = await isthmus(['config', 'check', output], environment)
+    expect({ code, out }).toEqual({ code: EXIT.ok, out: `${output}: ok\n` })
+    expect(err.match(/(error|warning) at .*$/gm) ?? []).toEqual(warnings)
+  })
+
+  it('names everything that is missing, and what says nothing to the server', async () => {
+    expect((await isthmus(['init', '--stdout'])).err).toBe(
+      'isthmus: init: --server is needed\nisthmus: init: --domain is needed\n',
+    )
+    const flags = ['--server', 'openfire', '--component-secret', 'a secret', '--roots', 'roots.pem']
+    const { code, out, err } = await isthmus(['init', ...flags, '--stdout'])
+    expect({ code, out }).toEqual({ code: EXIT.usage, out: '' })
+    expect(err).not.toContain('a secret')
+    expect(err.match(/^isthmus: init: --[\w-]+/gm)).toEqual([
+      'isthmus: init: --domain',
+      'isthmus: init: --roots',
+      'isthmus: init: --component-secret',
+      'isthmus: init: --remote',
+    ])
+    const output = join(folder, 'useless.toml')
+    const component = ['init', '--server', 'component', '--domain', 'bot.example', '--output', output]
+    const useless = await isthmus([...component, '--server-files', folder, '--dns-listen', '127.0.0.1:1'])
+    expect(useless).toMatchObject({ code: EXIT.usage, out: '' })
+    expect(useless.err).toContain('--dns-listen: component has no use for it')
+    const noFiles = await isthmus([...component, '--server-files', folder])
+    expect(noFiles).toMatchObject({
+      code: EXIT.usage,
+      err: 'isthmus: init: --server-files: component needs no whole file\n',
+    })
+    expect(existsSync(output)).toBe(false)
+  })
+
   it('asks this machine whom it asks for names', async () => {
     const { code, out } = await isthmus([...PROSODY.slice(0, 5), '--stdout', '--json'])
     expect(code).toBe(EXIT.ok)
@@ -140,6 +179,7 @@ describe('init', () => {
     ['a server', ['init', '--server', 'sendmail', '--domain', 'capulet.example']],
     ['a domain', ['init', '--server', 'prosody', '--domain', 'localhost']],
     ['a yes or no', [...PROSODY, '--tcp-egress', 'perhaps']],
+    ['a place', [...PROSODY, '--tls', 'there']],
     ['a way', [...PROSODY, '--steering', 'pigeon']],
   ])('%s that is none is a usage error', async (_, args) => {
     expect(await isthmus([...args, '--stdout'])).toMatchObject({ code: EXIT.usage, out: '' })
@@ -157,6 +197,8 @@ describe('init at a terminal', () => {
       'capulet.example',
       'rooms.capulet.example, upload.capulet.example',
       '',
+      'there',
+      '',
       'perhaps',
       'no',
     )
@@ -169,15 +211,57 @@ describe('init at a terminal', () => {
     expect(err).toContain('domains that are not on WebSocket become unreachable')
     expect(err).toContain('One of prosody, ejabberd, jabberd2, openfire, component, please.')
     expect(err).toContain('no domain of the public network')
+    expect(err).toContain('One of here, proxy, please.')
     expect(err).toContain('yes or no, please.')
   })
 
   it('asks nothing that a flag said', async () => {
-    const flags = ['init', '--server', 'component', '--also', 'b.example', '--url', 'wss://c.example/s']
+    const flags = [
+      'init',
+      '--server',
+      'component',
+      '--also',
+      'b.example',
+      '--url',
+      'wss://c.example/s',
+      '--tls',
+      'here',
+    ]
     const { code, out, err } = await isthmus([...flags, '--stdout', '--json'], {}, answer('bot.example'))
     expect(code).toBe(EXIT.ok)
     expect(err).toBe('Its domain: ')
     expect(JSON.parse(out).config).toContain('name = "bot.example"')
+  })
+
+  const ASKED = ['init', '--server', 'component', '--also', 'b.example', '--url', 'wss://c.example/s']
+
+  it('asks where TLS ends, and at a proxy where that is', async () => {
+    const answers = answer('bot.example', 'proxy', ',', '10.0.0.1', '127.0.0.0/8, ::1/128')
+    const { code, out, err } = await isthmus([...ASKED, '--stdout', '--json'], {}, answers)
+    expect(code).toBe(EXIT.ok)
+    expect(err).toContain('(here, proxy) [here]: ')
+    expect(err).toContain('At least one, please.')
+    expect(err).toContain('10.0.0.1: an address, a slash and the length of the prefix.')
+    expect(JSON.parse(out).config).toContain('trusted_proxies = ["127.0.0.0/8", "::1/128"]\n')
+  })
+
+  it.each([
+    ['[127.0.0.0/8 10.0.0.0/8 ', '"10.0.0.0/8"', []],
+    ['[127.0.0.0/8 ::1/128]', '["127.0.0.0/8", "::1/128"]', ['--listen', '127.0.0.1:81']],
+  ])('proposes %s', async (proposed, written, flags) => {
+    const answers = answer('bot.example', 'proxy', '')
+    const { out, err } = await isthmus([...ASKED, ...flags, '--stdout', '--json'], {}, answers)
+    expect(err).toContain(proposed)
+    expect(JSON.parse(out).config).toContain(written)
+  })
+
+  it.each([
+    ['--trusted-proxy', '10.0.0.0/8'],
+    ['--listen', 'unix:/run/isthmus/front.sock'],
+  ])('does not ask where the proxy is with %s %s', async (...flags) => {
+    const args = [...ASKED, '--tls', 'proxy', ...flags, '--stdout', '--json']
+    const { code, err } = await isthmus(args, {}, answer('bot.example'))
+    expect({ code, err }).toEqual({ code: EXIT.ok, err: 'Its domain: ' })
   })
 
   it('ends where nobody answers', async () => {

@@ -12,11 +12,12 @@ function name(text: string): Domain {
 }
 
 const SECRET = 'two dozen characters, as it were'
-const base = { domain: name('capulet.example'), dnsUpstream: ['192.0.2.53:53'], componentSecret: SECRET }
+const base = { domain: name('capulet.example') }
+const MACHINE = { resolvers: ['192.0.2.53:53'], secret: SECRET }
 
 function files(server: ServerName, more: Partial<InitAnswers> = {}): InitFiles {
-  const init = initFiles({ ...base, server, ...more })
-  if (!init.ok) throw new Error(init.detail)
+  const init = initFiles({ ...base, server, ...more }, MACHINE)
+  if (!init.ok) throw new Error(init.details.join('\n'))
   return init.files
 }
 
@@ -116,6 +117,111 @@ describe('the configuration', () => {
   it('a secret from the environment stays there', () => {
     const secret = '$' + '{SECRET}'
     expect(files('component', { componentSecret: secret }).config).toContain(`secret = "${secret}"`)
+  })
+})
+
+describe('TLS that ends at a proxy in front', () => {
+  const ENVIRONMENT = { PORT: '8443', DIALBACK_SECRET: 'a secret of two dozen characters' }
+  const behind = (server: ServerName, more: Partial<InitAnswers> = {}): ConfigFile => {
+    const parsed = parseConfig(files(server, { tls: 'proxy', ...more }).config, ENVIRONMENT)
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems))
+    return parsed.file
+  }
+
+  it.each(SERVERS)('%s: no certificate, and a secret that lasts', server => {
+    const file = behind(server, server === 'openfire' ? openfire : {})
+    expect(file.dialback_secret).toBe(ENVIRONMENT.DIALBACK_SECRET)
+    expect(file.domain[0]).toMatchObject({ name: 'capulet.example', url: 'wss://capulet.example/s2s' })
+    expect(file.domain[0]).not.toHaveProperty('certificate')
+    expect(file.domain[0]).not.toHaveProperty('key')
+    expect(file.listen).toEqual([
+      {
+        address: '0.0.0.0:8443',
+        tls: false,
+        trusted_proxies: [
+          '127.0.0.0/8',
+          '10.0.0.0/8',
+          '172.16.0.0/12',
+          '192.168.0.0/16',
+          '100.64.0.0/10',
+          '169.254.0.0/16',
+          'fc00::/7',
+        ],
+      },
+    ])
+  })
+
+  it('a certificate is for those that we dial', () => {
+    const some = behind('prosody', { certificate: 'c.pem' }).domain[0]
+    expect(some).toMatchObject({ certificate: 'c.pem', key: 'capulet.example.key' })
+    const { config, notes } = files('prosody', { tls: 'proxy', certificate: 'c.pem' })
+    expect(config).toContain('# Shown to the peers that we dial')
+    expect(notes.join()).toContain('is shown c.pem')
+    expect(behind('prosody', { key: 'k.pem' }).domain[0]?.certificate).toBe('capulet.example.pem')
+    expect(files('prosody').config).not.toContain('Shown to')
+  })
+
+  it.each<[string, Partial<InitAnswers>, readonly string[], readonly string[]]>([
+    ['on this machine', { trustedProxy: ['127.0.0.0/8', '::1/128'] }, ['127.0.0.1:8080'], []],
+    ['on this machine, IPv6', { trustedProxy: ['::1/128'] }, ['[::1]:8080'], []],
+    ['elsewhere', { trustedProxy: ['127.0.0.0/8', '10.0.0.0/8'] }, ['0.0.0.0:8443'], []],
+    ['everywhere', { trustedProxy: ['0.0.0.0/0'] }, ['0.0.0.0:8443'], []],
+    [
+      'on this machine, as the listener is',
+      { listen: ['[::1]:81'] },
+      ['[::1]:81'],
+      ['127.0.0.0/8', '::1/128'],
+    ],
+  ])('%s: it is answered there', (_, more, listen, trusted) => {
+    const file = behind('prosody', more)
+    expect(file.listen.map(({ address }) => address)).toEqual(listen)
+    expect(file.listen[0]?.trusted_proxies).toEqual(more.trustedProxy ?? trusted)
+  })
+
+  it('says why it listens where it does', () => {
+    const told = (more: Partial<InitAnswers>) => files('prosody', { tls: 'proxy', ...more }).config
+    expect(told({})).toContain('the platform says in PORT')
+    expect(told({})).toContain('Narrow it to what docs/operations/hosting.md has')
+    expect(told({ trustedProxy: ['127.0.0.0/8'] })).toContain('from elsewhere nobody gets here past it')
+    expect(told({ trustedProxy: ['127.0.0.0/8'] })).not.toContain('Narrow it')
+    expect(told({ listen: ['10.0.0.2:80'] })).toContain('it is on another machine.\n')
+  })
+
+  it('a unix socket needs no addresses', () => {
+    const [listen] = behind('prosody', { listen: ['unix:/run/isthmus/front.sock'] }).listen
+    expect(listen).toEqual({ address: 'unix:/run/isthmus/front.sock', tls: false })
+    const both = behind('prosody', { listen: ['unix:/run/i.sock', '127.0.0.1:81'] }).listen
+    expect(both.map(({ trusted_proxies }) => trusted_proxies?.length)).toEqual([undefined, 2])
+    const notes = files('prosody', { tls: 'proxy', listen: ['unix:/run/i.sock'] }).notes.join()
+    expect(notes).not.toContain('is believed')
+  })
+
+  it('a variable in an address is one', () => {
+    const address = ['127.0.0.1:$', '{OTHER}'].join('')
+    expect(files('prosody', { tls: 'proxy', listen: [address] }).config).toContain(`address = "${address}"`)
+  })
+
+  it('what is proven how, and where the rest is', () => {
+    const more = {
+      tls: 'proxy',
+      also: [name('rooms.capulet.example')],
+      url: 'wss://gate.example:8443/s2s',
+    } as const
+    const notes = files('prosody', more).notes.join('\n')
+    expect(notes).toContain('they prove themselves by dialback')
+    expect(notes).toContain('Whom we dial finds out about us in the same way')
+    expect(notes).toContain('must be for capulet.example, rooms.capulet.example, gate.example')
+    expect(notes).toContain('on port 8443')
+    for (const place of ['docs/operations/hosting.md', 'deploy/nginx', 'deploy/haproxy', 'DIALBACK_SECRET'])
+      expect(notes).toContain(place)
+    expect(notes).not.toContain('.pem')
+    expect(files('prosody').notes.join()).not.toContain('dialback')
+  })
+
+  it.each(['prosody', 'ejabberd'] as const)('%s is told where TLS of its users ends', server => {
+    const http = 'http://127.0.0.1:5280'
+    expect(text(server, { http })).toContain('TLS ends there')
+    expect(text(server, { http, tls: 'proxy' })).toContain('TLS ends at the proxy in front')
   })
 })
 
@@ -227,7 +333,7 @@ describe('what to know', () => {
 
   it('a server of another machine is none that init knows', () => {
     const answers = { serverAddress: '10.0.0.2:5269', tcpEgress: false }
-    expect(initFiles({ ...base, server: 'prosody', ...answers })).toMatchObject({ ok: false })
+    expect(initFiles({ ...base, server: 'prosody', ...answers }, MACHINE)).toMatchObject({ ok: false })
   })
 
   it('a secret that looks like a variable stays what it is', () => {
@@ -267,8 +373,67 @@ describe('answers that do not go together', () => {
     ['isthmus.toml: error at listen[0].address', 'prosody', { listen: ['localhost:1'] }],
     ['isthmus.toml: error at steering.upstream', 'prosody', { dnsUpstream: [] }],
     ['isthmus.toml: error at domain[0].component.secret', 'component', { componentSecret: '' }],
+    ['--trusted-proxy: it goes with --tls proxy', 'prosody', { trustedProxy: ['10.0.0.0/8'] }],
+    ['--listen: a unix socket goes with --tls proxy', 'prosody', { listen: ['unix:/run/i.sock'] }],
+    [
+      '--trusted-proxy: a unix socket has no use',
+      'prosody',
+      { tls: 'proxy', listen: ['unix:/run/i.sock'], trustedProxy: ['10.0.0.0/8'] },
+    ],
+    ['--roots: with plaintext', 'prosody', { tcpEgress: false, roots: 'roots.pem' }],
+    [
+      'isthmus.toml: error at listen[0].trusted_proxies[0]',
+      'prosody',
+      { tls: 'proxy', trustedProxy: ['10.0.0.1'] },
+    ],
   ])('%s', (detail, server, more) => {
-    const init = initFiles({ ...base, server, ...more })
-    expect(init.ok ? '' : init.detail).toContain(detail)
+    const init = initFiles({ ...base, server, ...more }, MACHINE)
+    expect(init.ok ? [] : init.details).toEqual([expect.stringContaining(detail)])
+  })
+
+  const useless: readonly [string, Partial<InitAnswers>, readonly ServerName[]][] = [
+    ['--tcp-egress', { tcpEgress: true }, ['component']],
+    ['--security', { security: 'plaintext' }, ['component']],
+    ['--steering', { steering: 'dns' }, ['component', 'openfire']],
+    ['--http', { http: 'http://127.0.0.1:5280' }, ['component', 'jabberd2', 'openfire']],
+    ['--server-address', { serverAddress: '127.0.0.1:5269' }, ['component']],
+    ['--server-listen', { serverListen: ['127.0.0.1:7001'] }, ['component']],
+    ['--server-ca', { serverCa: 'ca.pem' }, ['component', 'jabberd2', 'openfire']],
+    ['--server-pin', { serverPin: '0'.repeat(64) }, ['component', 'jabberd2', 'openfire']],
+    ['--roots', { roots: 'roots.pem' }, ['component', 'jabberd2', 'openfire']],
+    ['--remote', openfire, ['component', 'ejabberd', 'jabberd2']],
+    ['--dns-listen', { dnsListen: '127.0.0.1:7002' }, ['component', 'openfire']],
+    ['--dns-upstream', { dnsUpstream: ['192.0.2.1:53'] }, ['component', 'openfire']],
+    [
+      '--component-listen',
+      { componentListen: '127.0.0.1:5347' },
+      ['prosody', 'ejabberd', 'jabberd2', 'openfire'],
+    ],
+    ['--component-secret', { componentSecret: SECRET }, ['prosody', 'ejabberd', 'jabberd2', 'openfire']],
+  ]
+  const refusals = useless.flatMap(([flag, more, servers]) =>
+    servers.map(server => [flag, server, more] as const),
+  )
+  it.each(refusals)('%s says nothing to %s', (flag, server, more) => {
+    const listed = server === 'openfire' ? { remote: openfire.remote } : {}
+    const init = initFiles({ ...base, server, ...listed, ...more }, MACHINE)
+    expect(init.ok ? [] : init.details).toEqual([expect.stringMatching(`^${flag}: `)])
+  })
+
+  it.each(SERVERS)('%s takes every flag of the others', server => {
+    for (const [flag, more, servers] of useless) {
+      if (servers.includes(server)) continue
+      const listed = server === 'openfire' ? openfire : {}
+      const init = initFiles({ ...base, server, ...listed, ...more }, MACHINE)
+      const named = (init.ok ? [] : init.details).filter(detail => detail.includes('has no use'))
+      expect({ flag, named }).toEqual({ flag, named: [] })
+    }
+  })
+
+  it('are all named at once, each flag once', () => {
+    const answers = { server: 'openfire', serverCa: 'a.pem', serverPin: 'b', componentSecret: '' } as const
+    const init = initFiles({ ...base, ...answers }, MACHINE)
+    const flags = init.ok ? [] : init.details.map(detail => detail.slice(0, detail.indexOf(':')))
+    expect(flags.toSorted()).toEqual(['--component-secret', '--remote', '--server-ca', '--server-pin'])
   })
 })
