@@ -71,7 +71,7 @@ function toFrame(event: StreamEvent, content: string): Decoded {
     case 'header':
       return toOpen(event.element, content)
     case 'element':
-      return { type: 'element', element: event.element }
+      return event
     case 'end':
       return { type: 'close' }
     case 'violation':

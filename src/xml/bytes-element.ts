@@ -34,8 +34,8 @@ export class BytesElement implements ScannedElement {
   #name: string | undefined
   #namespace: string | undefined
 
-  constructor(received: Buffer, root: RootTag, context: Context, isCertain: boolean) {
-    const bytes = own(received)
+  /** @param bytes the element's own */
+  constructor(bytes: Buffer, root: RootTag, context: Context, isCertain: boolean) {
     this.#bytes = bytes
     this.#root = root
     this.#attributes = root.attributes
@@ -74,7 +74,7 @@ export class BytesElement implements ScannedElement {
 
   recurring(name: string): string | undefined {
     const at = this.#placeOf(name)
-    if (at < 0) return this.attribute(name)
+    if (at < 0) return isAscii(name) ? undefined : this.#find(name, '')
     const flags = this.#attributes[at + FLAGS] as number
     if ((flags & (REFERENCED | SPACED)) !== 0) return this.#value(at)
     const start = this.#attributes[at + VALUE_AT] as number
@@ -180,36 +180,8 @@ function isDeclaration(table: readonly number[], at: number): boolean {
   return ((table[at + FLAGS] as number) & (DEFAULT_DECLARATION | PREFIX_DECLARATION)) !== 0
 }
 
+/** Of a name that somebody asks for: a short one. */
 function isAscii(text: string): boolean {
-  return !/[^\0-\x7f]/.test(text)
-}
-
-/** Kept alive for a small element without a copy, and shared by small copies: what Node 20 pools small buffers in. */
-const SHARED_BYTES = 8_192
-/** A larger one has a buffer to itself. */
-const SMALL_BYTES = SHARED_BYTES >> 2
-
-let shared = Buffer.alloc(0)
-let sharedUsed = 0
-
-/**
- * Its own copy, where keeping the element would keep much more alive: a stanza of 200 bytes in a queue must not hold the
- * 64 KiB that it was read with. Not from Node's pool, which is as large in Node 24.
- */
-function own(bytes: Buffer): Buffer {
-  const kept = bytes.buffer.byteLength
-  if (kept <= SHARED_BYTES || kept <= 2 * bytes.length) return bytes
-  const copy = bytes.length > SMALL_BYTES ? Buffer.allocUnsafeSlow(bytes.length) : piece(bytes.length)
-  bytes.copy(copy)
-  return copy
-}
-
-/** Of a buffer that several share: one of their own costs more than what is in it. */
-function piece(length: number): Buffer {
-  if (sharedUsed + length > shared.length) {
-    shared = Buffer.allocUnsafeSlow(SHARED_BYTES)
-    sharedUsed = 0
-  }
-  sharedUsed += length
-  return shared.subarray(sharedUsed - length, sharedUsed)
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false
+  return true
 }

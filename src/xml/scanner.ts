@@ -11,6 +11,7 @@ import {
   SPACE,
 } from './characters.ts'
 import { judgeDeclaration } from './declaration.ts'
+import { own, Pieces } from './pieces.ts'
 import type { XmlLimits } from './scanned.ts'
 import { type Context, contextOf, NO_CONTEXT, Scope } from './scope.ts'
 import {
@@ -108,6 +109,7 @@ export class Scanner {
 
   readonly #isStream: boolean
   #bytes: Buffer = EMPTY
+  readonly #pieces = new Pieces()
   #end = 0
   /** where scanning stops for now: the end, or the last byte that the element may have */
   #stop = 0
@@ -197,6 +199,7 @@ export class Scanner {
   /** Lets go of the bytes. */
   release(): void {
     this.#bytes = EMPTY
+    this.#pieces.release()
   }
 
   /** A new document begins with the next byte. */
@@ -229,7 +232,7 @@ export class Scanner {
     const isHeader = this.#isStream && this.#rootName === null
     const isWhole = this.#start === 0 && this.#position === this.#bytes.length
     const element = new BytesElement(
-      isWhole ? this.#bytes : this.#bytes.subarray(this.#start, this.#position),
+      isWhole ? own(this.#bytes) : this.#pieces.cut(this.#bytes, this.#start, this.#position, this.#end),
       this.#root,
       this.#context,
       this.#isCertain && !isHeader,

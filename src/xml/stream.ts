@@ -95,8 +95,10 @@ export class StreamScanner {
     if (from === end) {
       this.#pending = EMPTY
       this.#length = 0
+      this.#scanner.release()
       return
     }
+    if (bytes !== this.#pending) this.#scanner.release()
     this.#pending = Buffer.allocUnsafeSlow(Math.max(FIRST_BYTES, end - from))
     bytes.copy(this.#pending, 0, from, end)
     this.#length = end - from
@@ -116,6 +118,7 @@ export class StreamScanner {
     this.#pending = EMPTY
     this.#length = 0
     this.#scanner.reset()
+    this.#scanner.release()
   }
 }
 
