@@ -15,6 +15,8 @@ export class Intake {
   /** bytes that may still come at once; below zero is a debt that waiting pays */
   #allowance: number
   #refilledMs: number
+  /** taken since then */
+  #sinceBytes = 0
   #timer: Timer | null = null
   /** somebody works on a stanza */
   #busy = false
@@ -35,8 +37,16 @@ export class Intake {
 
   /** So much has been read. */
   took(bytes: number): void {
+    // The clock is not read for each stanza of a chunk.
+    this.#sinceBytes += bytes
+    if (
+      this.#sinceBytes < this.#options.limits.inboundBurstBytes / REFILLS &&
+      this.#sinceBytes < this.#allowance
+    )
+      return
     this.#refill()
-    this.#allowance -= bytes
+    this.#allowance -= this.#sinceBytes
+    this.#sinceBytes = 0
     if (this.#allowance <= 0 && this.#timer === null) this.#rest()
   }
 
@@ -77,3 +87,5 @@ export class Intake {
 
 const SECOND_MS = 1_000
 const REST_MS = 100
+/** how often a burst looks at the clock, at least */
+const REFILLS = 64
