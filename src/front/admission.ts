@@ -65,7 +65,7 @@ export class Place {
       if (!lent) return
       lent = false
       this.#lent -= 1
-      if (this.#lent > 0 || this.#authenticated || !this.#here || this.source === '') return
+      if (this.#lent > 0 || this.#counted || this.#authenticated || !this.#here || this.source === '') return
       this.#counted = true
       this.#admission.count(this)
     }

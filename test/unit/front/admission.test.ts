@@ -160,3 +160,51 @@ describe('a place that is lent to proxied requests', () => {
     expect(evicted).toEqual(['192.0.2.2'])
   })
 })
+
+describe('the connection of a proxy', () => {
+  function proxied(limits: Partial<typeof defaultLimits> = {}) {
+    const { subject, evicted } = admission(limits)
+    return {
+      subject,
+      evicted,
+      enter(name: string): Place {
+        const admitted = subject.enterForOthers(() => evicted.push(name))
+        if (!admitted.ok) throw new Error(admitted.reason)
+        return admitted.place
+      },
+    }
+  }
+
+  it('is nobody’s but in the total, and never evicted, until it comes for somebody', () => {
+    const { subject, evicted, enter } = proxied({ unauthenticatedTotal: 1, unauthenticatedPerAddress: 1 })
+    const [first, second, third] = [enter('first'), enter('second'), enter('third')]
+    expect([subject.connections, subject.unauthenticated]).toEqual([3, 0])
+    expect([first.claim('192.0.2.1'), second.claim('192.0.2.1'), third.claim('192.0.2.2')]).toEqual([
+      true,
+      true,
+      true,
+    ])
+    expect([first.crowded, second.crowded, third.crowded]).toEqual([false, true, false])
+    expect(evicted).toEqual(['first', 'second'])
+  })
+
+  it('comes for nobody who comes too fast', () => {
+    const { subject, enter } = proxied({ newBurstPerAddress: 1, newPerSecondPerAddress: 1 })
+    expect([enter('first').claim('192.0.2.1'), enter('second').claim('192.0.2.1')]).toEqual([true, false])
+    expect(enter('third').claim('192.0.2.2')).toBe(true)
+    expect([subject.connections, subject.unauthenticated]).toEqual([3, 2])
+  })
+
+  it('counts once, although a proxied request was under way when it came for somebody', () => {
+    const { subject, enter } = proxied({ unauthenticatedPerAddress: 1 })
+    const place = enter('first')
+    const over = place.lend()
+    place.claim('192.0.2.1')
+    over()
+    place.leave()
+    expect([subject.connections, subject.unauthenticated]).toEqual([0, 0])
+    const next = enter('second')
+    next.claim('192.0.2.1')
+    expect(next.crowded).toBe(false)
+  })
+})
