@@ -49,7 +49,10 @@ it('12. streams follow each other before a proxy cuts them', { timeout: 180_000 
   const here = stage()
   const ports = await publicPorts('capulet', 'montague')
   const impatient = () =>
-    nginx('isthmus', conf => conf.replace('proxy_read_timeout 90s', 'proxy_read_timeout 10s'))
+    nginx('isthmus', conf => {
+      expect(conf).toContain('proxy_read_timeout 16m;')
+      return conf.replace('proxy_read_timeout 16m;', 'proxy_read_timeout 10s;')
+    })
   const toml = `[limits]\nmax_stream_age = "${MAX_AGE}"\n`
   const house = (name: string, user: string) =>
     buildHouse(here, { name, server: 'prosody', users: [user], init: PLAIN, front: impatient(), toml }, ports)

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Front, type FrontPlace, PROXY_SECRET } from './house.ts'
@@ -16,13 +16,10 @@ export function nginx(kit: 'isthmus' | 'isthmus-mutual', change = (conf: string)
     toml: kitFile(`nginx/${kit}.toml`),
     async start(stage, at) {
       const folder = folderOf(stage, 'nginx', at)
-      writeFileSync(
-        join(folder, 'proxy-secret.conf'),
-        `proxy_set_header X-Isthmus-Proxy-Secret "${PROXY_SECRET}";\n`,
-      )
-      const site = placed(kitFile(`nginx/${kit}.conf`), folder, at)
-        .replace('listen 443 ssl;', `listen 127.0.0.1:${at.publicPort} ssl;`)
-        .replace(/^ *listen \[::\]:443 ssl;\n/m, '')
+      const site = replaced(placed(kitFile(`nginx/${kit}.conf`), folder, at), [
+        ['listen 443 ssl;', `listen 127.0.0.1:${at.publicPort} ssl;`],
+        ['    listen [::]:443 ssl;\n', ''],
+      ])
       writeFileSync(join(folder, 'site.conf'), change(site))
       writeFileSync(join(folder, 'nginx.conf'), around(folder))
       await run(stage, {
@@ -39,15 +36,18 @@ export function nginx(kit: 'isthmus' | 'isthmus-mutual', change = (conf: string)
 
 /** deploy/haproxy */
 export function haproxy(kit: 'isthmus' | 'isthmus-mutual'): Front {
+  const isMutual = kit === 'isthmus-mutual'
   return {
     toml: kitFile(`haproxy/${kit}.toml`),
     async start(stage, at) {
       const folder = folderOf(stage, 'haproxy', at)
-      const file = kit === 'isthmus' ? 'haproxy' : 'haproxy-mutual'
-      const config = placed(kitFile(`haproxy/${file}.cfg`), folder, at).replace(
-        'bind :443 ssl',
-        `bind 127.0.0.1:${at.publicPort} ssl`,
-      )
+      const text = placed(kitFile(`haproxy/${isMutual ? 'haproxy-mutual' : 'haproxy'}.cfg`), folder, at)
+      const config = replaced(text, [
+        ['bind :443,[::]:443 v6only ssl', `bind 127.0.0.1:${at.publicPort} ssl`],
+        // The stage's folder is closed to others.
+        ['user  haproxy', 'user root'],
+        [isMutual ? 'group isthmus' : 'group haproxy', 'group root'],
+      ])
       writeFileSync(join(folder, 'haproxy.cfg'), config)
       await run(stage, {
         name: `haproxy of ${at.domain}`,
@@ -64,13 +64,14 @@ export function haproxy(kit: 'isthmus' | 'isthmus-mutual'): Front {
 function folderOf(stage: Stage, program: string, { domain, certificate }: FrontPlace): string {
   const folder = stage.path(`${program}-${domain}`)
   mkdirSync(folder)
-  writeFileSync(join(folder, 'capulet.pem'), certificate.certificatePem)
+  const { certificatePem, keyPem } = certificate
   for (const [name, text] of [
-    ['capulet.key', certificate.keyPem],
-    ['capulet.both.pem', certificate.certificatePem + certificate.keyPem],
+    ['fullchain.pem', certificatePem],
+    ['privkey.pem', keyPem],
+    [`${domain}.pem`, certificatePem + keyPem],
+    ['isthmus-proxy-secret.conf', `proxy_set_header X-Isthmus-Proxy-Secret "${PROXY_SECRET}";\n`],
   ] as const) {
-    writeFileSync(join(folder, name), text)
-    chmodSync(join(folder, name), 0o600)
+    writeFileSync(join(folder, name), text, { mode: 0o600 })
   }
   return folder
 }
@@ -78,10 +79,19 @@ function folderOf(stage: Stage, program: string, { domain, certificate }: FrontP
 /** Our names, ports and paths in a file of a kit. */
 function placed(text: string, folder: string, { domain, port, socket }: FrontPlace): string {
   return text
+    .replaceAll(/\/etc\/(letsencrypt\/live\/capulet\.example|nginx|haproxy)\//g, `${folder}/`)
     .replaceAll('capulet.example', domain)
-    .replaceAll('/etc/isthmus/', `${folder}/`)
     .replaceAll('/run/isthmus/front.sock', socket)
     .replaceAll('127.0.0.1:8080', `127.0.0.1:${port}`)
+}
+
+/** Each stands there once. */
+function replaced(text: string, changes: readonly (readonly [was: string, is: string])[]): string {
+  return changes.reduce((before, [was, is]) => {
+    const [head = '', tail, ...more] = before.split(was)
+    if (tail === undefined || more.length > 0) throw new Error(`not once in it: ${was}`)
+    return head + is + tail
+  }, text)
 }
 
 /** What a distribution has around /etc/nginx/conf.d. */
