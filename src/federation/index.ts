@@ -6,8 +6,9 @@
  * It is not: HTTP and TLS listening (front/), what a stream says (stream/, session/), where a domain is (discovery/),
  * whether a certificate proves it (identity/), who answers for a local domain (hosts/).
  *
- * Theory. The router counts a stanza in and picks a lane (local) or a route (remote). A route is in one state of six, and
- * everything that happens to it is a move between them; nothing else dials. Whoever brings stanzas gets a promise when
+ * Theory. The router counts a stanza in and picks a lane (local) or a route (remote). A route is its
+ * backlog, its streams (Ways: one is written to; from one to the next it hands over) and when it dials (Redial: one state of
+ * five, and nothing else dials). Whoever brings stanzas gets a promise when
  * there is no room, and a bounce when he does not wait: queues are bounded. Reading from a peer waits for writing to the
  * same peer only when the queue of that pair is full. A host that is a server of its own is reached by legs: routes from any
 domain to the server's, which the host dials; policy.ts has what differs. The path of a stanza makes no promise and no closure while there is
@@ -23,10 +24,10 @@ export type { Adopted, Connect, ConnectHandler, OutboundSession } from './connec
 export type { StartInitiating } from './dial.ts'
 export { FederationCore, type FederationDeps } from './federation.ts'
 export type { Delivery, Host, HostContext, StreamHost } from './host.ts'
+export type { ListenOptions } from './listen-options.ts'
 export {
   type DomainOptions,
   type FederationOptions,
-  type ListenOptions,
   type ProxyOptions,
   readOptions,
   type Settings,
