@@ -37,7 +37,7 @@ export class Routes {
 
   /** What a platform asks by itself, past the proxy that says for whom it comes. */
   isHealth(request: IncomingMessage): boolean {
-    return request.url === '/healthz'
+    return request.url === '/healthz' && !this.isEndpoint(request)
   }
 
   answer(request: IncomingMessage): Answer {

@@ -24,8 +24,15 @@ afterEach(async () => {
   rmSync(folder, { recursive: true })
 })
 
-/** @param listen lines of the listener */
-async function serve(listen: string, environment: Record<string, string> = {}): Promise<Gateway> {
+/**
+ * @param listen lines of the listener
+ * @param path where peers come
+ */
+async function serve(
+  listen: string,
+  environment: Record<string, string> = {},
+  path = '/s2s',
+): Promise<Gateway> {
   const file = join(folder, 'isthmus.toml')
   writeFileSync(
     file,
@@ -35,7 +42,7 @@ ${listen}
 tls = false
 [[domain]]
 name = "capulet.example"
-url = "wss://capulet.example/s2s"
+url = "wss://capulet.example${path}"
 host = "embedded"
 [admin]
 socket = "off"
@@ -118,5 +125,15 @@ describe('a gateway behind a proxy', () => {
     const running = await serve('address = "127.0.0.1:0"\ntrusted_proxies = ["127.0.0.0/8"]')
     running.reloadCertificates()
     expect(logged('certificate problem')).toEqual([])
+  })
+
+  it('takes no peer past the proxy where peers come to the path of health checks', async () => {
+    const { federation } = await serve(
+      'address = "127.0.0.1:0"\ntrusted_proxies = ["192.0.2.0/24"]',
+      {},
+      '/healthz',
+    )
+    const at = { host: '127.0.0.1', port: federation.listening[0]?.port ?? 0 }
+    expect(await statusOf(at, '/healthz', { ...UPGRADE, ...HTTPS })).toBe(403)
   })
 })
