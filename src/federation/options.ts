@@ -1,11 +1,13 @@
 import { X509Certificate } from 'node:crypto'
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
 import { rootCertificates } from 'node:tls'
 import { type Clock, defaultLimits, type Event, type Limits, type Random } from '../base/index.ts'
 import { createTrustStore, type TrustStore } from '../identity/index.ts'
 import { createTlsContext } from '../transport/index.ts'
 import { type Domain, notFederable, parseDomain } from '../xmpp/index.ts'
 import type { Host, StreamHost } from './host.ts'
+import { type ListenOptions, type ListenSettings, readListen } from './listen-options.ts'
+import { isBlock, type Problem, quoted, readAddress } from './option-texts.ts'
 
 /** What a federation is made of. PEM texts, not paths: reading files is the caller's business. */
 export interface FederationOptions {
@@ -70,27 +72,6 @@ export interface ProxyOptions {
   readonly link?: 'websocket' | 'bosh'
 }
 
-export interface ListenOptions {
-  /** 'address:port' or '[address]:port', where port 0 takes a free one; behind a proxy 'unix:/path' too */
-  readonly address: string
-  readonly clientCertificates?: 'request' | 'off'
-  /** false: a proxy in front ends TLS, and only it is answered. Default true. The rest is of such listeners only. */
-  readonly tls?: boolean
-  /** CIDR blocks of that proxy; a unix socket needs none */
-  readonly trustedProxies?: readonly string[]
-  /** where the proxy says for whom it comes: X-Forwarded-For and -Proto (the default), or Forwarded (RFC 7239) */
-  readonly forwarded?: 'x-forwarded' | 'forwarded'
-  /** how many proxies of ours there are, each of which appends whom it has seen. Default 1. */
-  readonly forwardedHops?: number
-  /**
-   * How the proxy hands on certificates of clients. Only where it proves itself, by `proxySecret` or a unix socket
-   * (DECISIONS 25). Default: not at all.
-   */
-  readonly forwardedCertificate?: 'rfc9440' | 'xfcc' | 'nginx' | 'alb'
-  /** what the proxy shows in X-Isthmus-Proxy-Secret with every request */
-  readonly proxySecret?: string
-}
-
 /** Options that are believed from here on. */
 export interface Settings {
   readonly domains: readonly DomainSettings[]
@@ -128,26 +109,6 @@ export interface DomainSettings {
 export interface KeyPair {
   readonly certificate: string
   readonly key: string
-}
-
-export interface ListenSettings {
-  /** an IP address; the path of a unix socket */
-  readonly address: string
-  /** of a unix socket 0 */
-  readonly port: number
-  readonly unix: boolean
-  readonly clientCertificates: 'request' | 'off'
-  /** null: TLS ends here */
-  readonly proxy: ProxySettings | null
-}
-
-/** Of a proxy that ends TLS in front of us. */
-export interface ProxySettings {
-  readonly trusted: readonly string[]
-  readonly fields: 'x-forwarded' | 'forwarded'
-  readonly hops: number
-  readonly secret: string | null
-  readonly certificate: 'rfc9440' | 'xfcc' | 'nginx' | 'alb' | null
 }
 
 /** @throws TypeError that names every problem at once */
@@ -198,46 +159,6 @@ export function readOptions(options: FederationOptions): Settings {
   const trust = createTrustStore({ roots: [...rootCertificates, ...ca], intermediates })
   const dialback = policy === 'off' ? null : { secret }
   return { domains, listen, proxies, ca, trust, allowPrivate, connect, endpoints, dialback, bidi, limits }
-}
-
-type Problem = (path: string, what: string) => void
-
-function readListen(
-  given: readonly ListenOptions[],
-  domains: readonly DomainSettings[],
-  problem: Problem,
-): ListenSettings[] {
-  return given.flatMap((options, index) => {
-    const path = `listen[${index}]`
-    const { address, clientCertificates = 'request', tls = true } = options
-    const unix = /^unix:(\/[^\0]+)$/.exec(address)?.[1] ?? null
-    const read = unix === null ? readAddress(address) : { address: unix, port: 0 }
-    if (read === null) problem(`${path}.address`, `not ADDRESS:PORT: ${quoted(address)}`)
-    if (tls && unix !== null) problem(`${path}.address`, 'a unix socket is for a proxy (tls: false)')
-    if (tls && domains.some(({ url, identity }) => url !== null && identity === null))
-      problem(path, 'TLS needs the certificate of every domain with a url')
-    const proxy = tls
-      ? null
-      : readProxy(options, unix !== null, (key, what) => problem(`${path}.${key}`, what))
-    return read === null ? [] : [{ ...read, unix: unix !== null, clientCertificates, proxy }]
-  })
-}
-
-function readProxy(options: ListenOptions, unix: boolean, problem: Problem): ProxySettings {
-  const { trustedProxies: trusted = [], forwarded: fields = 'x-forwarded', forwardedHops: hops = 1 } = options
-  const { proxySecret: secret = null, forwardedCertificate: certificate = null } = options
-  if (trusted.length === 0 && !unix) problem('trustedProxies', 'nobody could say that TLS ended before us')
-  trusted.forEach((block, index) => {
-    if (!isBlock(block)) problem(`trustedProxies[${index}]`, `not a CIDR block: ${quoted(block)}`)
-  })
-  if (!Number.isInteger(hops) || hops < 1) problem('forwardedHops', `not a count: ${hops}`)
-  if (secret === '') problem('proxySecret', 'empty')
-  if (certificate !== null && secret === null && !unix)
-    problem(
-      'forwardedCertificate',
-      'a certificate is public: the hop must prove itself, by proxySecret or a unix socket',
-    )
-  return { trusted, fields, hops, secret, certificate }
 }
 
 function readDomains(
@@ -308,27 +229,6 @@ function urlFault(text: string): string | null {
   return text.includes('#') ? 'a URL with a fragment' : null
 }
 
-/** 'address:port' or '[address]:port'; null for all else */
-function readAddress(text: string): { readonly address: string; readonly port: number } | null {
-  const match = /^(?:\[([\da-f:.]+)\]|([\d.]+)):(\d{1,5})$/i.exec(text)
-  const address = match?.[1] ?? match?.[2] ?? ''
-  const port = Number(match?.[3])
-  return isIP(address) !== 0 && port <= MAX_PORT ? { address, port } : null
-}
-
-function isBlock(text: string): boolean {
-  const [address = '', bits = '', rest] = text.split('/')
-  const version = isIP(address)
-  if (version === 0 || rest !== undefined || !/^\d{1,3}$/.test(bits)) return false
-  try {
-    new BlockList().addSubnet(address, Number(bits), version === 4 ? 'ipv4' : 'ipv6')
-    return true
-  } catch {
-    // The prefix is longer than the address.
-    return false
-  }
-}
-
 function readLimits(given: Partial<Limits>, problem: Problem): Limits {
   for (const [name, value] of Object.entries(given)) {
     if (!(name in defaultLimits)) problem(`limits.${name}`, 'no such limit')
@@ -341,9 +241,3 @@ function readLimits(given: Partial<Limits>, problem: Problem): Limits {
     problem('limits.stanzaBytes', `below ${limits.preAuthStanzaBytes}, which every peer may rely on`)
   return limits
 }
-
-function quoted(text: unknown): string {
-  return JSON.stringify(text)
-}
-
-const MAX_PORT = 65_535

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { addressesIn, peerAddress } from '../transport/index.ts'
 import { CERTIFICATE_FIELDS, type CertificateFormat, fieldValues } from './forwarded-certificate.ts'
 import { type Answer, refuse } from './request.ts'
@@ -13,6 +14,8 @@ export interface ProxyInFront {
   readonly fields: 'x-forwarded' | 'forwarded'
   /** how many proxies are ours, counted from us: each appends whom it has seen; at least 1 */
   readonly hops: number
+  /** PEM: it comes by TLS, with a certificate of one of these authorities; null: by plain HTTP */
+  readonly ca: string | null
   /** it says so in X-Isthmus-Proxy-Secret; null: it need not */
   readonly secret: string | null
   /** null: a client's certificate is not forwarded */
@@ -55,6 +58,8 @@ export class BehindProxy {
   judge(request: IncomingMessage): Behind | Answer {
     const { remoteAddress = '' } = request.socket
     if (!this.#trusts(remoteAddress)) return refuse(403, 'this port is for the proxy in front of it')
+    if (this.#proxy.ca !== null && !hasCertificate(request))
+      return refuse(403, 'the proxy has shown no certificate that proves it')
     const hidden = namedOfTheConnection(request)
     if (hidden !== null) return refuse(400, `Connection must not name ${hidden}`)
     if (!this.#knowsSecret(request)) return refuse(403, 'the proxy has not shown its secret')
@@ -76,6 +81,11 @@ export class BehindProxy {
 
 /** COMPAT(Traefik): it says `wss` of an upgrade that came by https. */
 const SECURE: ReadonlySet<string> = new Set(['https', 'wss'])
+
+/** One that Node has judged by the authorities of the proxy, which are the only ones of the listener. */
+function hasCertificate({ socket }: IncomingMessage): boolean {
+  return socket instanceof TLSSocket && socket.authorized
+}
 
 interface Said {
   readonly schemes: readonly string[]

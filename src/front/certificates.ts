@@ -25,6 +25,7 @@ interface Entry {
 /** Which certificate a listener shows to whom. Contexts are swapped whole: what is connected stays as it was. */
 export class Certificates {
   readonly #ca: readonly string[]
+  readonly #roots: 'bundled' | 'none'
   /** by domain, in the order of the configuration */
   readonly #entries = new Map<Domain, Entry>()
   /** host name in lower-case ASCII -> domain whose certificate it gets */
@@ -32,9 +33,13 @@ export class Certificates {
   /** null: none has a certificate */
   readonly #first: Domain | null
 
-  /** Throws where a key does not fit its certificate. */
-  constructor(domains: readonly FrontDomain[], ca: readonly string[]) {
+  /**
+   * Throws where a key does not fit its certificate.
+   * @param ca PEM, what certificates of clients are judged by: beside Node's roots, or alone
+   */
+  constructor(domains: readonly FrontDomain[], ca: readonly string[], roots: 'bundled' | 'none' = 'bundled') {
     this.#ca = ca
+    this.#roots = roots
     const certified = domains.flatMap(({ certificate, key, ...domain }) =>
       certificate === null || key === null ? [] : [{ ...domain, pem: { certificate, key } }],
     )
@@ -79,7 +84,7 @@ export class Certificates {
   }
 
   #put(domain: Domain, pem: { readonly certificate: string; readonly key: string }): void {
-    const options = { identity: pem, ca: this.#ca }
+    const options = { identity: pem, ca: this.#ca, roots: this.#roots }
     // Throws where the pair does not fit.
     const context = createTlsContext(domain === this.#first ? { ...options, ca: [] } : options)
     this.#entries.set(domain, {

@@ -49,7 +49,6 @@ export async function createFront(options: FrontOptions): Promise<Front> {
   let stopping = false
   const certificates = new Certificates(domains, options.ca)
   const shared = {
-    certificates,
     routes: new Routes({ domains, documents: options.documents, stopping: () => stopping }),
     proxied: new Proxied({ proxies, stopping: () => stopping, observer, limits, clock }),
     admission: new Admission(limits, clock),
@@ -60,7 +59,11 @@ export async function createFront(options: FrontOptions): Promise<Front> {
     limits,
     clock,
   }
-  const listeners = options.listen.map(listen => new Listener({ ...shared, listen }))
+  const certificatesOf = ({ proxy }: ListenAddress) =>
+    proxy === null || proxy.ca === null ? certificates : new Certificates(domains, [proxy.ca], 'none')
+  const places = options.listen.map(listen => ({ listen, certificates: certificatesOf(listen) }))
+  const stores = new Set([certificates, ...places.map(place => place.certificates)])
+  const listeners = places.map(place => new Listener({ ...shared, ...place }))
   const bound = await Promise.allSettled(listeners.map(listener => listener.listen()))
   const failed = bound.find(result => result.status === 'rejected')
   const close = (graceMs: number) =>
@@ -73,7 +76,9 @@ export async function createFront(options: FrontOptions): Promise<Front> {
   return {
     listening: bound.flatMap(result => (result.status === 'fulfilled' ? [result.value] : [])),
     setCertificate(domain, pem) {
-      if (!certificates.set(domain, pem)) throw new TypeError(`${domain} is not served here`)
+      // The first one throws where the pair does not fit.
+      for (const store of stores)
+        if (!store.set(domain, pem)) throw new TypeError(`${domain} is not served here`)
       if (certificates.isFallback(domain)) for (const listener of listeners) listener.refresh()
     },
     stop() {

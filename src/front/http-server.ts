@@ -2,31 +2,30 @@ import { createServer as createPlainServer, type Server as PlainServer, type Ser
 import { createServer, type Server } from 'node:https'
 import type { Limits } from '../base/index.ts'
 import type { Certificates } from './certificates.ts'
+import type { ListenAddress } from './listener.ts'
 
-/** Node's HTTPS server, as strict and as patient as ours are; nothing listens to it yet. */
-export function httpsServer(
+/** Node's HTTPS server, or its HTTP server where a proxy ends TLS, as strict and as patient as ours are; nothing listens to it yet. */
+export function httpServer(
+  { proxy, clientCertificates }: Pick<ListenAddress, 'proxy' | 'clientCertificates'>,
   certificates: Certificates,
-  clientCertificates: 'request' | 'off',
   limits: Limits,
-): Server {
+): Server | PlainServer {
+  // Those of clients, which a proxy hands on, need room.
+  const maxHeaderSize = proxy?.certificate == null ? limits.httpHeaderBytes : limits.httpForwardedHeaderBytes
+  const shared = { ...settings(limits), maxHeaderSize }
+  if (proxy !== null && proxy.ca === null) return counted(createPlainServer(shared), limits)
   return counted(
     createServer({
       ...certificates.fallback,
       SNICallback: (servername, done) => done(null, certificates.choose(servername)),
-      requestCert: clientCertificates === 'request', // CT-15: requested, never required
+      // CT-15: requested, never required; also of a proxy, so that whoever is none is told so.
+      requestCert: proxy !== null || clientCertificates === 'request',
       rejectUnauthorized: false,
       handshakeTimeout: limits.tlsHandshakeMs,
-      ...settings(limits),
-      maxHeaderSize: limits.httpHeaderBytes,
+      ...shared,
     }),
     limits,
   )
-}
-
-/** The same for a proxy in front that ends TLS. @param certificates it hands on those of clients, which need room */
-export function plainServer(certificates: boolean, limits: Limits): PlainServer {
-  const maxHeaderSize = certificates ? limits.httpForwardedHeaderBytes : limits.httpHeaderBytes
-  return counted(createPlainServer({ ...settings(limits), maxHeaderSize }), limits)
 }
 
 function settings(limits: Limits): ServerOptions {

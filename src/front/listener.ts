@@ -10,7 +10,7 @@ import { type Behind, BehindProxy, type ProxyInFront } from './behind-proxy.ts'
 import type { Certificates } from './certificates.ts'
 import { Connections } from './connections.ts'
 import { ForwardedPeers } from './forwarded-peers.ts'
-import { httpsServer, plainServer } from './http-server.ts'
+import { httpServer } from './http-server.ts'
 import type { Proxied } from './proxied.ts'
 import type { ProxyRoute } from './proxy-paths.ts'
 import { type Answer, judgeForm, judgeNoBody, judgeUpgrade, refuse } from './request.ts'
@@ -22,7 +22,7 @@ export interface ListenAddress {
   /** 0: a free one */
   readonly port: number
   readonly unix: boolean
-  /** what ends TLS in front of it; null: it does so itself */
+  /** what is in front of it and says for whom it comes; null: whoever connects comes for himself */
   readonly proxy: ProxyInFront | null
   /** CT-16: 'off' for a port shared with browsers */
   readonly clientCertificates: 'request' | 'off'
@@ -70,10 +70,7 @@ export class Listener {
     this.#behind = proxy === null ? null : new BehindProxy(proxy, listen.unix)
     this.#forwarded = new ForwardedPeers(this.#behind, options.observer, limits)
     this.#answers = new Answers(this.#connections, options)
-    this.#server =
-      proxy === null
-        ? httpsServer(certificates, listen.clientCertificates, limits)
-        : plainServer(proxy.certificate !== null, limits)
+    this.#server = httpServer(listen, certificates, limits)
     this.#server.on('connection', (socket: Socket) => this.#onConnection(socket))
     this.#server.on('request', (request, response) => this.#onRequest(request, response))
     this.#server.on('checkContinue', (request, response) => this.#onRequest(request, response))

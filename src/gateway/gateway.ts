@@ -164,7 +164,7 @@ function listenOptions({ address, clientCertificates, proxy }: ListenConfig): Li
   if (proxy === null) return { address, clientCertificates }
   return {
     address,
-    tls: false,
+    ...(proxy.ca === null ? { tls: false } : { proxyCa: proxy.ca.pem }),
     trustedProxies: proxy.trusted,
     forwarded: proxy.forwarded,
     forwardedHops: proxy.hops,

@@ -132,7 +132,14 @@ it('[CT-32] limits count the clients of a proxy, not the proxy', async () => {
     listen: [
       {
         ...LOOPBACK,
-        proxy: { trusted: ['127.0.0.0/8'], fields: 'x-forwarded', hops: 2, secret: null, certificate: null },
+        proxy: {
+          trusted: ['127.0.0.0/8'],
+          fields: 'x-forwarded',
+          hops: 2,
+          ca: null,
+          secret: null,
+          certificate: null,
+        },
       },
     ],
     limits: { newBurstPerAddress: 2, newPerSecondPerAddress: 0.001, unauthenticatedPerAddress: 50 },

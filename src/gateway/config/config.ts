@@ -35,7 +35,7 @@ export interface ListenConfig {
   /** 'ADDRESS:PORT', or 'unix:' and an absolute path */
   readonly address: string
   readonly clientCertificates: 'request' | 'off'
-  /** null: TLS ends here */
+  /** null: whoever connects comes for himself */
   readonly proxy: ProxyInFrontConfig | null
 }
 
@@ -43,6 +43,8 @@ export interface ListenConfig {
 export interface ProxyInFrontConfig {
   /** CIDR blocks of its addresses; nobody asks for them on a unix socket */
   readonly trusted: readonly string[]
+  /** the authorities of its own certificate, with which it comes by TLS; null: it comes by plain HTTP */
+  readonly ca: PemFile | null
   readonly forwarded: 'x-forwarded' | 'forwarded'
   readonly hops: number
   /** how it hands on certificates of clients; null: it does not */
@@ -131,7 +133,7 @@ export function describeConfig(config: Config): object {
     path: config.path,
     listen: config.listen.map(({ proxy, ...listen }) => ({
       ...listen,
-      proxy: proxy === null ? null : { ...proxy, secret: redacted(proxy.secret) },
+      proxy: proxy === null ? null : { ...proxy, ca: proxy.ca?.path ?? null, secret: redacted(proxy.secret) },
     })),
     trust: {
       ca: config.trust.ca.map(file => file.path),

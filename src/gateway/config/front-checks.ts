@@ -15,17 +15,18 @@ export function frontChecks(config: Config): Problem[] {
 
 function proxyInFrontChecks(
   { address }: ListenConfig,
-  { trusted, certificate, secret }: ProxyInFrontConfig,
+  { trusted, certificate, secret, ca }: ProxyInFrontConfig,
   path: string,
 ): Problem[] {
   const problems: Problem[] = []
   const unix = unixPath(address) !== null
+  const proven = unix || secret !== null || ca !== null
   if (trusted.length === 0 && !unix) {
     const hint = 'who may say that the outer scheme was https'
     problems.push(error(`${path}.trusted_proxies`, 'the addresses of the proxy', 'none', hint))
   }
-  // A secret is asked for whatever the address.
-  if (secret === null && !unix) {
+  // Other proofs are asked for whatever the address.
+  if (!proven) {
     trusted.forEach((block, index) => {
       if (!block.endsWith('/0')) return
       const hint = 'everybody may then say https, and whose address it is: proxy_secret prevents it'
@@ -34,10 +35,10 @@ function proxyInFrontChecks(
     })
   }
   // DECISIONS 25
-  if (certificate !== null && secret === null && !unix) {
+  if (certificate !== null && !proven) {
     const hint = 'certificates are public, and an address alone proves no proxy'
-    const expected = 'proxy_secret beside it, or a unix socket'
-    problems.push(error(`${path}.forwarded_certificate`, expected, 'neither', hint))
+    const expected = 'proxy_secret or proxy_ca beside it, or a unix socket'
+    problems.push(error(`${path}.forwarded_certificate`, expected, 'none', hint))
   }
   if (secret !== null && secret.length < SECRET_CHARACTERS) {
     const expected = `at least ${SECRET_CHARACTERS} characters`

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { parseAddress, parseCidr, unixPath } from './address.ts'
 import { declarations } from './declarations.ts'
-import { checked, count, flag } from './values.ts'
+import { checked, count, filePath, flag } from './values.ts'
 
 /** `[[listen]]` */
 export const listen = z
@@ -21,8 +21,14 @@ export const listen = z
     }),
     tls: flag().default(true).register(declarations, {
       expected: 'true or false',
-      doc: 'Whether TLS ends here. `false`: a proxy in front ends it and passes plain HTTP on to us. Only that proxy is answered, and only where it says that the client came by https. The keys below are for such listeners.',
+      doc: 'Whether TLS ends here. `false`: a proxy in front ends it and passes plain HTTP on to us. Only that proxy is answered, and only where it says that the client came by https. The keys below are for listeners behind a proxy.',
       fallback: 'true',
+    }),
+    proxy_ca: filePath().optional().register(declarations, {
+      expected: 'a file',
+      doc: 'With `tls = true`: PEM file of the authority of a proxy that comes by TLS and shows a certificate of its own. Only it is answered, as with `tls = false`. The authority must have certified nothing but your proxies: one that a provider has for all its customers proves no more than an address.',
+      example: '"proxy-ca.pem"',
+      rare: true,
     }),
     trusted_proxies: z
       .array(
@@ -34,26 +40,26 @@ export const listen = z
       .optional()
       .register(declarations, {
         expected: 'a list of CIDR blocks',
-        doc: 'With `tls = false`: the addresses of the proxy. A unix socket needs none: its mode says who may connect.',
+        doc: 'Behind a proxy: its addresses. A unix socket needs none: its mode says who may connect.',
         fallback: '[]',
         example: '["10.0.0.0/8"]',
         rare: true,
       }),
     forwarded: z.enum(['x-forwarded', 'forwarded']).optional().register(declarations, {
       expected: '"x-forwarded" or "forwarded"',
-      doc: 'With `tls = false`: where the proxy says for whom it comes, and by which scheme: in `X-Forwarded-For` and `X-Forwarded-Proto`, or in `Forwarded` (RFC 7239). The other is not looked at, as a client may have written it.',
+      doc: 'Behind a proxy: where it says for whom it comes, and by which scheme: in `X-Forwarded-For` and `X-Forwarded-Proto`, or in `Forwarded` (RFC 7239). The other is not looked at, as a client may have written it.',
       fallback: '"x-forwarded"',
       rare: true,
     }),
     forwarded_hops: count(1).optional().register(declarations, {
       expected: 'a number',
-      doc: 'With `tls = false`: how many proxies of yours there are, each of which appends whom it has seen. What stands before that was written by the client.',
+      doc: 'Behind a proxy: how many proxies of yours there are, each of which appends whom it has seen. What stands before that was written by the client.',
       fallback: '1',
       rare: true,
     }),
     forwarded_certificate: z.enum(['rfc9440', 'xfcc', 'nginx', 'alb']).optional().register(declarations, {
       expected: '"rfc9440", "xfcc", "nginx" or "alb"',
-      doc: 'With `tls = false`: how the proxy hands on the certificate of a client, with which the peer then proves itself. It must be a proxy that overwrites the field whatever the client has sent, and proves itself by `proxy_secret` or a unix socket: certificates are public. Without this key no certificate is believed, and peers prove themselves by dialback.',
+      doc: 'Behind a proxy: how it hands on the certificate of a client, with which the peer then proves itself. `"rfc9440"`: in `Client-Cert` and `Client-Cert-Chain`; `"xfcc"`: in `X-Forwarded-Client-Cert`, as Envoy does with its options `cert` or `chain`; `"nginx"`: in `X-SSL-Client-Cert`, being `$ssl_client_escaped_cert`, without its chain; `"alb"`: in `X-Amzn-Mtls-Clientcert`. The proxy must overwrite the field whatever the client has sent, and prove itself by `proxy_secret`, `proxy_ca` or a unix socket: certificates are public. Without this key no certificate is believed, and peers prove themselves by dialback.',
       example: '"rfc9440"',
       rare: true,
     }),
@@ -64,7 +70,7 @@ export const listen = z
       .optional()
       .register(declarations, {
         expected: 'a secret',
-        doc: 'With `tls = false`: what the proxy shows in `X-Isthmus-Proxy-Secret` with every request, or it is refused. `openssl rand -hex 24` makes a good one.',
+        doc: 'Behind a proxy: what it shows in `X-Isthmus-Proxy-Secret` with every request, or it is refused. `openssl rand -hex 24` makes a good one.',
         example: '"at least 16 characters"',
         rare: true,
         secret: true,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { WayBack } from '../../../src/federation/check-ping.ts'
 import { proofBack, proofOut } from '../../../src/federation/check-proof.ts'
 import { type Walked, WalkedStream } from '../../../src/federation/check-stream.ts'
-import type { ListenSettings } from '../../../src/federation/options.ts'
+import type { ListenSettings } from '../../../src/federation/listen-options.ts'
 import { PAIR } from '../../kit/scripted-network.ts'
 
 // What whole federations show stands in test/interop/check.test.ts; here is the rest.

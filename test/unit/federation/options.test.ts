@@ -22,6 +22,8 @@ const GOOD: FederationOptions = {
   limits: { queueStanzas: 10 },
 }
 
+const BEHIND = { address: '127.0.0.1:1', tls: false, trustedProxies: ['10.0.0.0/8'] }
+
 /** Every problem that is told. */
 function problems(options: Partial<FederationOptions>): string[] {
   try {
@@ -98,6 +100,47 @@ describe('options', () => {
     ['a listener for nobody', { domains: [CAPULET] }, /^listen: no domain has a url/],
     ['a port alone', { listen: [{ address: '8443' }] }, /^listen\[0\]\.address: not ADDRESS:PORT: "8443"$/],
     ['a port too high', { listen: [{ address: '127.0.0.1:65536' }] }, /^listen\[0\]\.address/],
+    [
+      'proxies where there is none',
+      { listen: [{ address: '127.0.0.1:1', trustedProxies: ['10.0.0.0/8'] }] },
+      /^listen\[0\]\.trustedProxies: only behind a proxy/,
+    ],
+    [
+      'a forwarded certificate of whoever has the address',
+      { listen: [{ ...BEHIND, forwardedCertificate: 'nginx' }] },
+      /^listen\[0\]\.forwardedCertificate: a certificate is public/,
+    ],
+    [
+      'no format',
+      { listen: [{ ...BEHIND, proxySecret: 'x', forwardedCertificate: JSON.parse('"apache"') }] },
+      /^listen\[0\]\.forwardedCertificate: no format/,
+    ],
+    [
+      'no fields',
+      { listen: [{ ...BEHIND, forwarded: JSON.parse('"via"') }] },
+      /^listen\[0\]\.forwarded: neither/,
+    ],
+    ['hops of nobody', { listen: [{ ...BEHIND, forwardedHops: 0 }] }, /^listen\[0\]\.forwardedHops/],
+    [
+      'a proxy that is nobody',
+      { listen: [{ ...BEHIND, trustedProxies: [] }] },
+      /^listen\[0\]\.trustedProxies/,
+    ],
+    [
+      'a secret that no header field carries',
+      { listen: [{ ...BEHIND, proxySecret: 'né' }] },
+      /^listen\[0\]\.proxySecret/,
+    ],
+    [
+      'an authority of the proxy that is none',
+      { listen: [{ address: '127.0.0.1:1', trustedProxies: ['10.0.0.0/8'], proxyCa: 'x' }] },
+      /^listen\[0\]\.proxyCa/,
+    ],
+    [
+      'a certificate of the proxy without TLS',
+      { listen: [{ ...BEHIND, proxyCa: authority.caPem }] },
+      /^listen\[0\]\.proxyCa: a certificate is shown where TLS ends/,
+    ],
     ['a name to listen at', { listen: [{ address: 'localhost:80' }] }, /^listen\[0\]\.address/],
     [
       'no block',

@@ -30,6 +30,8 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 const SECRET = 'c'.repeat(32)
 const PAIR = 'certificate = "c.pem"\nkey = "c.key"'
+/** A proxy that comes by TLS. */
+const MUTUAL = 'address = "127.0.0.1:8443"\nproxy_ca = "ca.pem"\ntrusted_proxies = ["10.0.0.0/8"]'
 const FURTHER = '[[domain]]\nname = "paris.example"\nhost = "embedded"'
 const DIALBACK_SECRET = `dialback_secret = "${SECRET}"`
 
@@ -77,6 +79,7 @@ describe('a listener behind a proxy', () => {
         clientCertificates: 'request',
         proxy: {
           trusted: ['10.0.0.0/8'],
+          ca: null,
           forwarded: 'x-forwarded',
           hops: 1,
           certificate: null,
@@ -132,6 +135,10 @@ describe('a listener behind a proxy', () => {
       dialback: null,
       bidi: true,
     })
+    const mutual = configOf(load({ listen: MUTUAL, domain: `${parts.domain}\n${PAIR}` }))
+    expect(readOptions(federationOptions(mutual))).toMatchObject({
+      listen: [{ proxy: { ca: authority.caPem, trusted: ['10.0.0.0/8'], secret: null } }],
+    })
     const socket = configOf(load({ listen: 'address = "unix:run/front.sock"\ntls = false' }))
     expect(readOptions(federationOptions(socket))).toMatchObject({
       listen: [{ address: join(folder, 'run/front.sock'), unix: true }],
@@ -184,7 +191,7 @@ describe('what is wrong in front of a listener', () => {
         domain: `${parts.domain}\n${PAIR}`,
       },
       ['trusted_proxies', 'forwarded', 'forwarded_hops', 'forwarded_certificate', 'proxy_secret'].map(
-        key => `error | listen[0].${key} | tls = false beside it | tls = true`,
+        key => `error | listen[0].${key} | tls = false or proxy_ca beside it | tls = true`,
       ),
     ],
     [
@@ -200,7 +207,9 @@ describe('what is wrong in front of a listener', () => {
     [
       'a forwarded certificate of whoever has the address (DECISIONS 25)',
       { listen: behind('forwarded_certificate = "rfc9440"') },
-      ['error | listen[0].forwarded_certificate | proxy_secret beside it, or a unix socket | neither'],
+      [
+        'error | listen[0].forwarded_certificate | proxy_secret or proxy_ca beside it, or a unix socket | none',
+      ],
     ],
     [
       'a forwarded certificate over a hop that proves itself',
@@ -211,6 +220,44 @@ describe('what is wrong in front of a listener', () => {
       'a forwarded certificate over a unix socket',
       { listen: 'address = "unix:front.sock"\ntls = false\nforwarded_certificate = "alb"' },
       [],
+    ],
+    [
+      'a forwarded certificate of a proxy that shows its own',
+      { listen: `${MUTUAL}\nforwarded_certificate = "xfcc"`, domain: `${parts.domain}\n${PAIR}` },
+      [],
+    ],
+    [
+      'a proxy that shows its certificate, of anybody',
+      { listen: MUTUAL.replace('10.0.0.0/8', '0.0.0.0/0'), domain: `${parts.domain}\n${PAIR}` },
+      [],
+    ],
+    [
+      'a proxy that shows its certificate, and is nobody',
+      { listen: 'address = "127.0.0.1:8443"\nproxy_ca = "ca.pem"', domain: `${parts.domain}\n${PAIR}` },
+      ['error | listen[0].trusted_proxies | the addresses of the proxy | none'],
+    ],
+    [
+      'a proxy that comes by TLS, for which there is no certificate',
+      { listen: MUTUAL },
+      ['error | domain[0].certificate | a certificate for the domain | none'],
+    ],
+    [
+      'a certificate of a proxy that comes by plain HTTP',
+      { listen: behind('proxy_ca = "ca.pem"') },
+      ['error | listen[0].proxy_ca | tls = true beside it | tls = false'],
+    ],
+    [
+      'the authority of a proxy that is none',
+      {
+        listen: MUTUAL.replace('ca.pem', 'c.key'),
+        domain: `${parts.domain}\n${PAIR}`,
+      },
+      [expect.stringMatching(/^error \| listen\[0\]\.proxy_ca \| certificates in PEM/)],
+    ],
+    [
+      'asking clients for certificates where the proxy shows its own',
+      { listen: `${MUTUAL}\nclient_certificates = "request"`, domain: `${parts.domain}\n${PAIR}` },
+      ['error | listen[0].client_certificates | no proxy_ca beside it | proxy_ca'],
     ],
     [
       'a secret that can be guessed: a warning, without it',
