@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import type { Command } from '../../kit/command.ts'
-import { haproxy, nginx } from '../../kit/servers/fronts.ts'
+import { cutting, haproxy, nginx } from '../../kit/servers/fronts.ts'
 import { buildHouse, type Front, publicPorts } from '../../kit/servers/house.ts'
 import { stages } from '../../kit/servers/stage.ts'
 import { converse, EVERYTHING } from './conversation.ts'
@@ -40,8 +40,9 @@ it.each<[string, () => Front, string]>([
   process.stdout.write(`${_}: ${JSON.stringify(done)}\n`)
 })
 
-/** streams live so long at most, and the proxy's patience is twice that */
+/** streams live so long at most, the proxy's patience with silent ones is twice that, and no connection lives three times as long */
 const MAX_AGE = '5s'
+const LIFE_MS = 15_000
 const TALK_MS = 60_000
 const PER_SECOND = 50
 
@@ -55,7 +56,11 @@ it('12. streams follow each other before a proxy cuts them', { timeout: 180_000 
     })
   const toml = `[limits]\nmax_stream_age = "${MAX_AGE}"\n`
   const house = (name: string, user: string) =>
-    buildHouse(here, { name, server: 'prosody', users: [user], init: PLAIN, front: impatient(), toml }, ports)
+    buildHouse(
+      here,
+      { name, server: 'prosody', users: [user], init: PLAIN, front: cutting(LIFE_MS, impatient()), toml },
+      ports,
+    )
   const capulet = await house('capulet', 'juliet')
   const montague = await house('montague', 'romeo')
   const juliet = await here.login(capulet.server, 'juliet')

@@ -1,7 +1,10 @@
+import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Front, type FrontPlace, PROXY_SECRET } from './house.ts'
+import { takePorts } from './ports.ts'
 import { Program } from './process.ts'
 import type { Stage } from './stage.ts'
 
@@ -56,6 +59,41 @@ export function haproxy(kit: 'isthmus' | 'isthmus-mutual'): Front {
         folder,
         ports: [at.publicPort],
         log: join(folder, 'out.log'),
+      })
+    },
+  }
+}
+
+/** Another in front of it, which ends every connection after so long, in use or not, as platforms end long requests. */
+export function cutting(lifeMs: number, front: Front): Front {
+  return {
+    toml: front.toml,
+    async start(stage, at) {
+      const [behind = 0] = await takePorts(1)
+      await front.start(stage, { ...at, publicPort: behind })
+      const open = new Set<Socket>()
+      const server = createServer(near => {
+        const far = connect(behind, '127.0.0.1')
+        const timer = setTimeout(() => near.resetAndDestroy(), lifeMs)
+        for (const [socket, other] of [
+          [near, far],
+          [far, near],
+        ] as const) {
+          open.add(socket)
+          socket.on('error', () => {})
+          socket.on('close', () => {
+            open.delete(socket)
+            clearTimeout(timer)
+            other.destroy()
+          })
+          socket.pipe(other)
+        }
+      })
+      server.listen(at.publicPort, '127.0.0.1')
+      await once(server, 'listening')
+      stage.closes(async () => {
+        server.close()
+        for (const socket of open) socket.destroy()
       })
     },
   }
