@@ -32,6 +32,10 @@ export class WebSocketReading {
   /** monotonic; when the message under way began */
   #messageSinceMs = 0
   #messagesSeen = 0
+  /** messages that `ws` has told of; only ever compared */
+  #told = 0
+  /** `ws` has been given something in this turn: what it finds wrong it tells when that is over */
+  #judging = false
   /** nothing that arrives is looked at any longer */
   #stopped = false
 
@@ -61,6 +65,11 @@ export class WebSocketReading {
     this.#messageSinceMs = this.#options.clock.monotonicMs()
   }
 
+  /** `ws` has told of a message. */
+  told(): void {
+    this.#told += 1
+  }
+
   /** What arrives is thrown away. */
   stop(): void {
     this.#stopped = true
@@ -68,7 +77,8 @@ export class WebSocketReading {
 
   #onData(chunk: Buffer): void {
     if (this.#stopped) return
-    const rest = this.#readPlain(chunk)
+    // Behind what may be wrong nothing is read that `ws` would not read.
+    const rest = this.#judging ? 0 : this.#readPlain(chunk)
     if (rest < chunk.length) this.#readByWs(rest === 0 ? chunk : chunk.subarray(rest))
     if (!this.#stopped && this.#options.isOpen()) this.#options.onActivity()
   }
@@ -80,7 +90,10 @@ export class WebSocketReading {
       // `ws` has the beginning of this message already.
       start = this.#meter.missing ?? chunk.length
       if (start >= chunk.length) return 0
+      const told = this.#told
       this.#readByWs(chunk.subarray(0, start))
+      // It tells of a message at once.
+      if (this.#told === told) return start
     }
     const { isOpen, onMessage } = this.#options
     const frames = this.#frames
@@ -99,6 +112,7 @@ export class WebSocketReading {
     // Behind its answer to a close frame it takes nothing more.
     if (this.#stopped || this.#meter.closed) return
     beforeWs()
+    this.#judge()
     this.#giveToWs(bytes)
     // What the bytes complete is delivered before they are judged.
     if (this.#stopped) return
@@ -107,6 +121,17 @@ export class WebSocketReading {
     if (!isOpen()) return
     if (!fits) onOversize()
     else if (this.#meter.partial) this.#checkPace(wasPartial)
+  }
+
+  #judge(): void {
+    if (this.#judging) return
+    this.#judging = true
+    // Behind all ticks, in one of which it tells.
+    queueMicrotask(this.#judged)
+  }
+
+  readonly #judged = (): void => {
+    this.#judging = false
   }
 
   /** A message under way has its deadline; a message that has just begun starts one. */

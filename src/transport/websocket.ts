@@ -187,6 +187,7 @@ export class WebSocketTransport implements Transport {
   }
 
   #onMessage(data: RawData, binary: boolean): void {
+    this.#reading.told()
     if (this.#deaf) return
     // WS-20: `ws` delivers binary messages; we take none.
     if (binary || !(data instanceof Uint8Array)) this.#refuse(1003, 'binary message')

@@ -142,6 +142,33 @@ describe('websocket', () => {
     await test.front.close()
   })
 
+  it.each([
+    ['a message that is no UTF-8', frame({ payload: Buffer.from([0x41, 0x41, 0xc3, 0x28]) })],
+    ['a message with a reserved bit', frame({ rsv: 4, payload: 'AAAA' })],
+    [
+      'a last piece that is no UTF-8',
+      Buffer.concat([
+        frame({ fin: false, payload: '' }),
+        frame({ opcode: OPCODE.continuation, payload: Buffer.from([0x41, 0x41, 0xc3, 0x28]) }),
+      ]),
+    ],
+    ['a ping in pieces', frame({ opcode: OPCODE.ping, fin: false, payload: 'AAAA' })],
+  ])('takes nothing behind %s, wherever the chunks end', async (_, wrong) => {
+    const test = await testFront()
+    const bytes = Buffer.concat([frame({ payload: '<m/>' }), wrong, frame({ payload: '<late/>' })])
+    for (let cut = 1; cut < bytes.length; cut++) {
+      const peer = await rawWebSocket(test.port)
+      const { recorder } = await test.arrived()
+      await peer.flush(bytes.subarray(0, cut))
+      await turns()
+      await peer.flush(bytes.subarray(cut))
+      expect((await peer.frame())?.opcode).toBe(OPCODE.close)
+      expect(recorder.messages.map(message => Buffer.from(message).toString())).toEqual(['<m/>'])
+      peer.destroy()
+    }
+    await test.front.close()
+  })
+
   it('says what it was given before it answers the peer’s close', async () => {
     // Whoever loses the peer's end behind its close frame would wait for that long.
     const test = await testFront({ limits: { closeMs: 3_600_000 } })
