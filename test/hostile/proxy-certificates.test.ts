@@ -71,7 +71,7 @@ async function statusOf(
 }
 
 describe('a proxy that comes by TLS', () => {
-  it.each(['montague.example', 'paris.example', 'verona.example'])(
+  it.each(['montague.example', 'paris.example', 'verona.example', ''])(
     '[CT-31] is believed by its certificate, whatever name it asks for (%s)',
     async servername => {
       const before = test.arrivals.length
@@ -100,7 +100,7 @@ describe('a proxy that comes by TLS', () => {
   ]
   it.each(
     strangers.flatMap(([title, shown]) =>
-      ['montague.example', 'paris.example'].map(servername => [title, servername, shown] as const),
+      ['montague.example', 'paris.example', ''].map(servername => [title, servername, shown] as const),
     ),
   )('[CT-31] is not answered with %s, at %s', async (_, servername, shown) => {
     const before = test.arrivals.length
