@@ -22,7 +22,17 @@ export function crossChecks(config: Config): Problem[] {
     ...proofChecks(config),
     ...ownEndpoints(config),
     ...limitOrder(config.limits),
+    ...restlessStreams(config.limits),
   ]
+}
+
+/** Less than a stream needs to be opened and to hand over. */
+const STREAM_AGE_MIN_MS = 1_000
+
+function restlessStreams({ maxStreamAgeMs }: Limits): Problem[] {
+  if (maxStreamAgeMs === 0 || maxStreamAgeMs >= STREAM_AGE_MIN_MS) return []
+  const hint = 'streams would be opened anew all the time'
+  return [error('limits.max_stream_age', '0ms for none, or at least 1s', `${maxStreamAgeMs} ms`, hint)]
 }
 
 function emptiness(config: Config): Problem[] {

@@ -211,10 +211,13 @@ describe('loadConfig', () => {
     ],
     [
       'limits that contradict each other',
-      { more: '[limits]\nstanza_bytes = "10000B"\npre_auth_stanza_bytes = "20000B"\nconnect = "2m"' },
+      {
+        more: '[limits]\nstanza_bytes = "10000B"\npre_auth_stanza_bytes = "20000B"\nconnect = "2m"\nmax_stream_age = "20ms"',
+      },
       [
         'error | limits.pre_auth_stanza_bytes | at most limits.stanza_bytes | more',
         'error | limits.connect | at most limits.attempt | more',
+        'error | limits.max_stream_age | 0ms for none, or at least 1s | 20 ms',
       ],
     ],
   ])('%s', (_, change, expected) => {
