@@ -167,6 +167,11 @@ export const LIMITS = {
   ),
   httpHeaderFields: limit('count', 64, 'request header fields'),
   httpIdleMs: limit('ms', 5_000, 'a connection without a further request'),
+  httpBehindProxyIdleMs: limit(
+    'ms',
+    620_000,
+    'the same behind a proxy that ends TLS: longer than any keeps its own, or requests meet a connection that ends (AWS: 60 s, Google: 600 s)',
+  ),
   httpCheckMs: limit('ms', 1_000, 'how often the deadlines of requests are looked at; Node: 30 s'),
   httpRetryAfterMs: limit('ms', 10_000, 'what we ask of those whom we turn away for now (Retry-After)'),
   httpBacklog: limit('count', 511, 'connections that the kernel holds for us'),

@@ -12,7 +12,8 @@ export function httpServer(
 ): Server | PlainServer {
   // Those of clients, which a proxy hands on, need room.
   const maxHeaderSize = proxy?.certificate == null ? limits.httpHeaderBytes : limits.httpForwardedHeaderBytes
-  const shared = { ...settings(limits), maxHeaderSize }
+  const keepAliveTimeout = proxy === null ? limits.httpIdleMs : limits.httpBehindProxyIdleMs
+  const shared = { ...settings(limits), maxHeaderSize, keepAliveTimeout }
   if (proxy !== null && proxy.ca === null) return counted(createPlainServer(shared), limits)
   return counted(
     createServer({
@@ -33,7 +34,6 @@ function settings(limits: Limits): ServerOptions {
     headersTimeout: limits.httpHeadersMs,
     // A slow upload is not an attack (DECISIONS 27): proxied bodies have their own patience, our routes take none.
     requestTimeout: 0,
-    keepAliveTimeout: limits.httpIdleMs,
     connectionsCheckingInterval: limits.httpCheckMs,
     // Both are checked by judgeForm, where a refusal is also reported.
     requireHostHeader: false,

@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { request } from 'node:http'
+import { Agent, type IncomingHttpHeaders, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -135,5 +135,19 @@ describe('a gateway behind a proxy', () => {
     )
     const at = { host: '127.0.0.1', port: federation.listening[0]?.port ?? 0 }
     expect(await statusOf(at, '/healthz', { ...UPGRADE, ...HTTPS })).toBe(403)
+  })
+
+  it('keeps a connection for longer than proxies do, so that none sends a request into one that ends', async () => {
+    const { federation } = await serve('address = "127.0.0.1:0"\ntrusted_proxies = ["127.0.0.0/8"]')
+    const agent = new Agent({ keepAlive: true })
+    const fields = await new Promise<IncomingHttpHeaders>((resolve, reject) => {
+      const at = { host: '127.0.0.1', port: federation.listening[0]?.port ?? 0 }
+      const headers = { host: 'capulet.example', ...HTTPS }
+      request({ ...at, path: '/healthz', headers, agent }, answer => resolve(answer.headers))
+        .on('error', reject)
+        .end()
+    })
+    agent.destroy()
+    expect(fields['keep-alive']).toBe('timeout=620')
   })
 })
