@@ -6,15 +6,15 @@ export interface ListenOptions {
   /** 'address:port' or '[address]:port', where port 0 takes a free one; behind a proxy 'unix:/path' too */
   readonly address: string
   readonly clientCertificates?: 'request' | 'off'
-  /** false: a proxy in front ends TLS, and only it is answered. Default true. */
+  /** false: a proxy in front ends TLS and comes by plain HTTP. Default true. */
   readonly tls?: boolean
   /**
-   * PEM authorities: TLS ends here once more, and the proxy in front shows a certificate of theirs, or is not answered. They
-   * must have certified nobody else. The rest is of listeners behind a proxy only.
+   * CIDR blocks of a proxy in front, which then alone is answered; with `tls` it comes by TLS. Only a unix socket needs none.
+   * The rest is of listeners behind a proxy only.
    */
-  readonly proxyCa?: string
-  /** CIDR blocks of that proxy; a unix socket needs none */
   readonly trustedProxies?: readonly string[]
+  /** PEM authorities, with `tls`: the proxy shows a certificate of theirs. They must have certified nobody else. */
+  readonly proxyCa?: string
   /** where the proxy says for whom it comes: X-Forwarded-For and -Proto (the default), or Forwarded (RFC 7239) */
   readonly forwarded?: 'x-forwarded' | 'forwarded'
   /** how many proxies of ours there are, each of which appends whom it has seen. Default 1. */
@@ -41,7 +41,9 @@ export interface ListenSettings {
 
 /** Of a proxy that ends TLS in front of us. */
 export interface ProxySettings {
-  /** PEM: it comes by TLS, with a certificate of theirs; null: by plain HTTP */
+  /** it comes by TLS */
+  readonly tls: boolean
+  /** PEM, with TLS: it shows a certificate of theirs; null: it need not */
   readonly ca: string | null
   readonly trusted: readonly string[]
   readonly fields: 'x-forwarded' | 'forwarded'
@@ -66,18 +68,23 @@ export function readListen(
     if (tls && domains.some(({ url, identity }) => url !== null && identity === null))
       problem(path, 'TLS needs the certificate of every domain with a url')
     const problemOf = (key: string, what: string) => problem(`${path}.${key}`, what)
-    const behind = !tls || options.proxyCa !== undefined
+    const behind = !tls || options.trustedProxies !== undefined
     const proxy = behind ? readProxy(options, unix !== null, problemOf) : null
     if (!behind) {
       for (const key of BEHIND_PROXY)
-        if (options[key] !== undefined) problemOf(key, 'only behind a proxy (tls: false, or proxyCa)')
+        if (options[key] !== undefined) problemOf(key, 'only behind a proxy (tls: false, or trustedProxies)')
     }
     return read === null ? [] : [{ ...read, unix: unix !== null, clientCertificates, proxy }]
   })
 }
 
 function readProxy(options: ListenOptions, unix: boolean, problem: Problem): ProxySettings {
-  const { trustedProxies: trusted = [], forwarded: fields = 'x-forwarded', forwardedHops: hops = 1 } = options
+  const {
+    tls = true,
+    trustedProxies: trusted = [],
+    forwarded: fields = 'x-forwarded',
+    forwardedHops: hops = 1,
+  } = options
   const { proxySecret: secret = null, forwardedCertificate: certificate = null, proxyCa: ca = null } = options
   if (trusted.length === 0 && !unix) problem('trustedProxies', 'nobody could say that TLS ended before us')
   trusted.forEach((block, index) => {
@@ -88,7 +95,7 @@ function readProxy(options: ListenOptions, unix: boolean, problem: Problem): Pro
   if (secret !== null && !/^[!-~](?:[ -~]*[!-~])?$/.test(secret))
     problem('proxySecret', 'no value of a header field')
   if (ca !== null) {
-    if (options.tls === false) problem('proxyCa', 'a certificate is shown where TLS ends (tls: true)')
+    if (!tls) problem('proxyCa', 'a certificate is shown where TLS ends (tls: true)')
     for (const found of createTrustStore({ roots: [ca] }).problems) problem('proxyCa', found)
   }
   if (certificate !== null && !FORMATS.has(certificate))
@@ -98,16 +105,10 @@ function readProxy(options: ListenOptions, unix: boolean, problem: Problem): Pro
       'forwardedCertificate',
       'a certificate is public: the hop must prove itself, by proxySecret, proxyCa or a unix socket',
     )
-  return { trusted, fields, hops, ca, secret, certificate }
+  return { tls, trusted, fields, hops, ca, secret, certificate }
 }
 
-const BEHIND_PROXY = [
-  'trustedProxies',
-  'forwarded',
-  'forwardedHops',
-  'forwardedCertificate',
-  'proxySecret',
-] as const
+const BEHIND_PROXY = ['proxyCa', 'forwarded', 'forwardedHops', 'forwardedCertificate', 'proxySecret'] as const
 
 const FIELDS: ReadonlySet<string> = new Set(['x-forwarded', 'forwarded'])
 const FORMATS: ReadonlySet<string> = new Set(['rfc9440', 'xfcc', 'nginx', 'alb'])

@@ -14,7 +14,9 @@ export interface ProxyInFront {
   readonly fields: 'x-forwarded' | 'forwarded'
   /** how many proxies are ours, counted from us: each appends whom it has seen; at least 1 */
   readonly hops: number
-  /** PEM: it comes by TLS, with a certificate of one of these authorities; null: by plain HTTP */
+  /** it comes by TLS, once more, and not by plain HTTP */
+  readonly tls: boolean
+  /** PEM, with TLS: it shows a certificate of one of these authorities; null: it need not */
   readonly ca: string | null
   /** it says so in X-Isthmus-Proxy-Secret; null: it need not */
   readonly secret: string | null

@@ -14,13 +14,13 @@ export function httpServer(
   const maxHeaderSize = proxy?.certificate == null ? limits.httpHeaderBytes : limits.httpForwardedHeaderBytes
   const keepAliveTimeout = proxy === null ? limits.httpIdleMs : limits.httpBehindProxyIdleMs
   const shared = { ...settings(limits), maxHeaderSize, keepAliveTimeout }
-  if (proxy !== null && proxy.ca === null) return counted(createPlainServer(shared), limits)
+  if (proxy?.tls === false) return counted(createPlainServer(shared), limits)
   return counted(
     createServer({
       ...certificates.fallback,
       SNICallback: (servername, done) => done(null, certificates.choose(servername)),
       // CT-15: requested, never required; also of a proxy, so that whoever is none is told so.
-      requestCert: proxy !== null || clientCertificates === 'request',
+      requestCert: proxy === null ? clientCertificates === 'request' : proxy.ca !== null,
       rejectUnauthorized: false,
       handshakeTimeout: limits.tlsHandshakeMs,
       ...shared,

@@ -164,7 +164,8 @@ function listenOptions({ address, clientCertificates, proxy }: ListenConfig): Li
   if (proxy === null) return { address, clientCertificates }
   return {
     address,
-    ...(proxy.ca === null ? { tls: false } : { proxyCa: proxy.ca.pem }),
+    tls: proxy.tls,
+    ...(proxy.ca === null ? {} : { proxyCa: proxy.ca.pem }),
     trustedProxies: proxy.trusted,
     forwarded: proxy.forwarded,
     forwardedHops: proxy.hops,

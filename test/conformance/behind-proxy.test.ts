@@ -136,6 +136,7 @@ it('[CT-32] limits count the clients of a proxy, not the proxy', async () => {
           trusted: ['127.0.0.0/8'],
           fields: 'x-forwarded',
           hops: 2,
+          tls: false,
           ca: null,
           secret: null,
           certificate: null,

@@ -267,7 +267,7 @@ const OURS = ['X-Forwarded-Proto: https', 'X-Forwarded-For: 192.0.2.7', `X-Isthm
 function listenFor(certificate: Format | null, trusted: readonly string[] = ['127.0.0.0/8']): ListenAddress {
   return {
     ...LOOPBACK,
-    proxy: { trusted, fields: 'x-forwarded', hops: 1, ca: null, secret: SECRET, certificate },
+    proxy: { trusted, fields: 'x-forwarded', hops: 1, tls: false, ca: null, secret: SECRET, certificate },
   }
 }
 

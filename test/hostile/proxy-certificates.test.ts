@@ -19,15 +19,16 @@ const SECRET = 'X-Isthmus-Proxy-Secret: a secret beside it'
 const closing: (() => Promise<void>)[] = []
 afterAll(() => Promise.all(closing.map(close => close())))
 
-function behind(more: { trusted?: readonly string[]; secret?: string } = {}) {
-  const { trusted = ['127.0.0.0/8'], secret = null } = more
+function behind(more: { trusted?: readonly string[]; secret?: string; ca?: null } = {}) {
+  const { trusted = ['127.0.0.0/8'], secret = null, ca = proxies.caPem } = more
   return {
     ...LOOPBACK,
     proxy: {
       trusted,
       fields: 'x-forwarded',
       hops: 1,
-      ca: proxies.caPem,
+      tls: true,
+      ca,
       secret,
       certificate: 'rfc9440',
     },
@@ -44,6 +45,7 @@ beforeAll(async () => {
       behind({ trusted: ['192.0.2.0/24'] }),
       behind({ secret: 'a secret beside it' }),
       LOOPBACK,
+      behind({ secret: 'a secret beside it', ca: null }),
     ],
     domains: [frontDomain('montague.example'), frontDomain('paris.example')],
     ca: [authority.caPem],
@@ -120,6 +122,13 @@ describe('a proxy that comes by TLS', () => {
     expect(await statusOf(portOf(2), ofOurs)).toBe(403)
     expect(await statusOf(portOf(2), null, { lines: [...OURS, SECRET] })).toBe(403)
     expect(await statusOf(portOf(2), ofOurs, { lines: [...OURS, SECRET] })).toBe(101)
+  })
+
+  it('[CT-31] may prove itself by its secret alone, and is then asked for no certificate', async () => {
+    expect(await statusOf(portOf(4), null)).toBe(403)
+    expect(await statusOf(portOf(4), ofOurs)).toBe(403)
+    expect(await statusOf(portOf(4), null, { lines: [...OURS, SECRET] })).toBe(101)
+    expect(test.arrivals.at(-1)?.transport.facts).toMatchObject({ proxied: true, remoteAddress: '192.0.2.7' })
   })
 
   it('[CT-32] must say https', async () => {

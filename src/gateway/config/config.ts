@@ -43,7 +43,9 @@ export interface ListenConfig {
 export interface ProxyInFrontConfig {
   /** CIDR blocks of its addresses; nobody asks for them on a unix socket */
   readonly trusted: readonly string[]
-  /** the authorities of its own certificate, with which it comes by TLS; null: it comes by plain HTTP */
+  /** it comes by TLS, and not by plain HTTP */
+  readonly tls: boolean
+  /** with TLS, the authorities of its own certificate; null: it shows none */
   readonly ca: PemFile | null
   readonly forwarded: 'x-forwarded' | 'forwarded'
   readonly hops: number

@@ -21,14 +21,8 @@ export const listen = z
     }),
     tls: flag().default(true).register(declarations, {
       expected: 'true or false',
-      doc: 'Whether TLS ends here. `false`: a proxy in front ends it and passes plain HTTP on to us. Only that proxy is answered, and only where it says that the client came by https. The keys below are for listeners behind a proxy.',
+      doc: 'Whether TLS ends here. `false`: a proxy in front ends it and passes plain HTTP on to us. Only that proxy is answered, and only where it says that the client came by https.',
       fallback: 'true',
-    }),
-    proxy_ca: filePath().optional().register(declarations, {
-      expected: 'a file',
-      doc: 'With `tls = true`: PEM file of the authority of a proxy that comes by TLS and shows a certificate of its own. Only it is answered, as with `tls = false`. The authority must have certified nothing but your proxies: one that a provider has for all its customers proves no more than an address.',
-      example: '"proxy-ca.pem"',
-      rare: true,
     }),
     trusted_proxies: z
       .array(
@@ -40,11 +34,17 @@ export const listen = z
       .optional()
       .register(declarations, {
         expected: 'a list of CIDR blocks',
-        doc: 'Behind a proxy: its addresses. A unix socket needs none: its mode says who may connect.',
+        doc: 'The addresses of a proxy in front. Only it is answered, and the keys below are for such listeners. With `tls = true` it comes by TLS once more, which everything between it and us that is not private needs. A unix socket needs none: its mode says who may connect.',
         fallback: '[]',
         example: '["10.0.0.0/8"]',
         rare: true,
       }),
+    proxy_ca: filePath().optional().register(declarations, {
+      expected: 'a file',
+      doc: 'Behind a proxy that comes by TLS: PEM file of the authority of a certificate that it shows. The authority must have certified nothing but your proxies: one that a provider has for all its customers proves no more than an address.',
+      example: '"proxy-ca.pem"',
+      rare: true,
+    }),
     forwarded: z.enum(['x-forwarded', 'forwarded']).optional().register(declarations, {
       expected: '"x-forwarded" or "forwarded"',
       doc: 'Behind a proxy: where it says for whom it comes, and by which scheme: in `X-Forwarded-For` and `X-Forwarded-Proto`, or in `Forwarded` (RFC 7239). The other is not looked at, as a client may have written it.',

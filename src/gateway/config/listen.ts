@@ -8,57 +8,55 @@ type ListenTable = ConfigFile['listen'][number]
 /** A listener, and what keys of it do not go together. */
 export function listenOf(table: ListenTable, path: readonly PropertyKey[], files: ConfigFiles): ListenConfig {
   misplaced(table, path, files)
-  const relative = unixPath(table.address)
-  const { tls, proxy_ca } = table
+  const { address, tls, proxy_ca } = table
+  const relative = unixPath(address)
   const ca = tls && proxy_ca !== undefined ? files.certificates(proxy_ca, [...path, 'proxy_ca']) : null
+  const proxy = {
+    tls,
+    trusted: table.trusted_proxies ?? [],
+    ca,
+    forwarded: table.forwarded ?? 'x-forwarded',
+    hops: table.forwarded_hops ?? 1,
+    certificate: table.forwarded_certificate ?? null,
+    secret: table.proxy_secret ?? null,
+  }
   return {
-    address: relative === null ? table.address : `unix:${files.socket(relative, [...path, 'address'])}`,
+    address: relative === null ? address : `unix:${files.socket(relative, [...path, 'address'])}`,
     clientCertificates: table.client_certificates ?? 'request',
-    proxy:
-      tls && ca === null
-        ? null
-        : {
-            trusted: table.trusted_proxies ?? [],
-            ca,
-            forwarded: table.forwarded ?? 'x-forwarded',
-            hops: table.forwarded_hops ?? 1,
-            certificate: table.forwarded_certificate ?? null,
-            secret: table.proxy_secret ?? null,
-          },
+    proxy: isBehindProxy(table) ? proxy : null,
   }
 }
 
-/** Keys that say nothing where TLS ends here, or where it does not. */
+function isBehindProxy({ tls, trusted_proxies }: ListenTable): boolean {
+  return !tls || trusted_proxies !== undefined
+}
+
+/** Keys that say nothing where there is no proxy, or where there is one. */
 function misplaced(table: ListenTable, path: readonly PropertyKey[], files: ConfigFiles): void {
-  const { tls, client_certificates, proxy_ca } = table
+  const { address, tls, client_certificates, proxy_ca } = table
   const refuse = (key: string, expected: string, got: string, hint: string) =>
     files.error([...path, key], expected, got, hint)
-  if (!tls) {
-    if (client_certificates !== undefined) {
-      const hint = 'the proxy is who asks for certificates: forwarded_certificate says how it hands them on'
-      refuse('client_certificates', 'tls = true beside it', 'tls = false', hint)
-    }
-    if (proxy_ca !== undefined) {
-      const hint = 'the proxy shows a certificate where it comes by TLS; else proxy_secret is its proof'
-      refuse('proxy_ca', 'tls = true beside it', 'tls = false', hint)
-    }
-    return
-  }
-  if (unixPath(table.address) !== null) {
+  if (tls && unixPath(address) !== null) {
     const hint = 'a unix socket is for a proxy on this machine that ends TLS'
     refuse('address', 'tls = false beside a unix socket', 'tls = true', hint)
   }
-  if (proxy_ca !== undefined) {
-    if (client_certificates === undefined) return
-    const hint = 'the proxy is who is asked for one, and always'
-    refuse('client_certificates', 'no proxy_ca beside it', 'proxy_ca', hint)
+  if (!isBehindProxy(table)) {
+    const { forwarded, forwarded_hops, forwarded_certificate, proxy_secret } = table
+    const others = { proxy_ca, forwarded, forwarded_hops, forwarded_certificate, proxy_secret }
+    for (const [key, value] of Object.entries(others)) {
+      if (value === undefined) continue
+      const hint = 'else whoever connects comes for himself, and nobody says who the client is'
+      refuse(key, 'trusted_proxies beside it', 'none', hint)
+    }
     return
   }
-  const { trusted_proxies, forwarded, forwarded_hops, forwarded_certificate, proxy_secret } = table
-  const others = { trusted_proxies, forwarded, forwarded_hops, forwarded_certificate, proxy_secret }
-  for (const [key, value] of Object.entries(others)) {
-    if (value === undefined) continue
-    const hint = 'else whoever connects comes for himself, and nobody says who the client is'
-    refuse(key, 'tls = false or proxy_ca beside it', 'tls = true', hint)
+  if (!tls && proxy_ca !== undefined) {
+    const hint = 'the proxy shows a certificate where it comes by TLS; else proxy_secret is its proof'
+    refuse('proxy_ca', 'tls = true beside it', 'tls = false', hint)
+  }
+  if (client_certificates !== undefined) {
+    const hint =
+      'the proxy is who asks clients: forwarded_certificate says how it hands their certificates on'
+    refuse('client_certificates', 'no proxy in front', tls ? 'trusted_proxies' : 'tls = false', hint)
   }
 }

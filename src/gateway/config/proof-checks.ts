@@ -35,7 +35,7 @@ function domainChecks(domain: DomainConfig, config: Config, path: string): Probl
 function certificateNeed({ url, reachable }: DomainConfig, { dialback, listen }: Config): string | null {
   if (dialback === 'off') return 'with dialback = "off" it is the only proof'
   if (!reachable) return 'dialback is no proof where peers cannot call back: it needs a url'
-  const here = listen.findIndex(({ proxy }) => proxy === null || proxy.ca !== null)
+  const here = listen.findIndex(({ proxy }) => proxy === null || proxy.tls)
   return url === null || here === -1 ? null : `TLS ends at listen[${here}]; behind a proxy it has tls = false`
 }
 

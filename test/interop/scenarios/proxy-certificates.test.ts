@@ -32,6 +32,7 @@ beforeAll(async () => {
       trusted: ['127.0.0.0/8'],
       fields: 'x-forwarded',
       hops: 1,
+      tls: true,
       ca: proxies.caPem,
       secret: null,
       certificate,

@@ -102,8 +102,8 @@ describe('options', () => {
     ['a port too high', { listen: [{ address: '127.0.0.1:65536' }] }, /^listen\[0\]\.address/],
     [
       'proxies where there is none',
-      { listen: [{ address: '127.0.0.1:1', trustedProxies: ['10.0.0.0/8'] }] },
-      /^listen\[0\]\.trustedProxies: only behind a proxy/,
+      { listen: [{ address: '127.0.0.1:1', proxySecret: 'x' }] },
+      /^listen\[0\]\.proxySecret: only behind a proxy/,
     ],
     [
       'a forwarded certificate of whoever has the address',

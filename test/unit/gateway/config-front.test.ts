@@ -30,8 +30,9 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 const SECRET = 'c'.repeat(32)
 const PAIR = 'certificate = "c.pem"\nkey = "c.key"'
-/** A proxy that comes by TLS. */
-const MUTUAL = 'address = "127.0.0.1:8443"\nproxy_ca = "ca.pem"\ntrusted_proxies = ["10.0.0.0/8"]'
+/** A proxy that comes by TLS, and one that shows a certificate there. */
+const WITHIN_TLS = 'address = "127.0.0.1:8443"\ntrusted_proxies = ["10.0.0.0/8"]'
+const MUTUAL = `${WITHIN_TLS}\nproxy_ca = "ca.pem"`
 const FURTHER = '[[domain]]\nname = "paris.example"\nhost = "embedded"'
 const DIALBACK_SECRET = `dialback_secret = "${SECRET}"`
 
@@ -78,6 +79,7 @@ describe('a listener behind a proxy', () => {
         address: '127.0.0.1:8080',
         clientCertificates: 'request',
         proxy: {
+          tls: false,
           trusted: ['10.0.0.0/8'],
           ca: null,
           forwarded: 'x-forwarded',
@@ -137,7 +139,7 @@ describe('a listener behind a proxy', () => {
     })
     const mutual = configOf(load({ listen: MUTUAL, domain: `${parts.domain}\n${PAIR}` }))
     expect(readOptions(federationOptions(mutual))).toMatchObject({
-      listen: [{ proxy: { ca: authority.caPem, trusted: ['10.0.0.0/8'], secret: null } }],
+      listen: [{ proxy: { tls: true, ca: authority.caPem, trusted: ['10.0.0.0/8'], secret: null } }],
     })
     const socket = configOf(load({ listen: 'address = "unix:run/front.sock"\ntls = false' }))
     expect(readOptions(federationOptions(socket))).toMatchObject({
@@ -178,11 +180,11 @@ describe('what is wrong in front of a listener', () => {
       ['error | listen[0].trusted_proxies | the addresses of the proxy | none'],
     ],
     [
-      'keys of a proxy where TLS ends here',
+      'keys of a proxy where there is none',
       {
         listen: [
           'address = "127.0.0.1:443"',
-          'trusted_proxies = ["10.0.0.0/8"]',
+          'proxy_ca = "ca.pem"',
           'forwarded = "x-forwarded"',
           'forwarded_hops = 1',
           'forwarded_certificate = "nginx"',
@@ -190,8 +192,8 @@ describe('what is wrong in front of a listener', () => {
         ].join('\n'),
         domain: `${parts.domain}\n${PAIR}`,
       },
-      ['trusted_proxies', 'forwarded', 'forwarded_hops', 'forwarded_certificate', 'proxy_secret'].map(
-        key => `error | listen[0].${key} | tls = false or proxy_ca beside it | tls = true`,
+      ['proxy_ca', 'forwarded', 'forwarded_hops', 'forwarded_certificate', 'proxy_secret'].map(
+        key => `error | listen[0].${key} | trusted_proxies beside it | none`,
       ),
     ],
     [
@@ -202,7 +204,7 @@ describe('what is wrong in front of a listener', () => {
     [
       'asking for certificates where TLS does not end here',
       { listen: behind('client_certificates = "request"') },
-      ['error | listen[0].client_certificates | tls = true beside it | tls = false'],
+      ['error | listen[0].client_certificates | no proxy in front | tls = false'],
     ],
     [
       'a forwarded certificate of whoever has the address (DECISIONS 25)',
@@ -232,9 +234,24 @@ describe('what is wrong in front of a listener', () => {
       [],
     ],
     [
-      'a proxy that shows its certificate, and is nobody',
-      { listen: 'address = "127.0.0.1:8443"\nproxy_ca = "ca.pem"', domain: `${parts.domain}\n${PAIR}` },
+      'a proxy that comes by TLS, and is nobody',
+      { listen: MUTUAL.replace('"10.0.0.0/8"', ''), domain: `${parts.domain}\n${PAIR}` },
       ['error | listen[0].trusted_proxies | the addresses of the proxy | none'],
+    ],
+    [
+      'a proxy that comes by TLS and shows a secret',
+      {
+        listen: `${WITHIN_TLS}\nforwarded_certificate = "alb"\nproxy_secret = "${SECRET}"`,
+        domain: `${parts.domain}\n${PAIR}`,
+      },
+      [],
+    ],
+    [
+      'a forwarded certificate of whoever has the address, within TLS',
+      { listen: `${WITHIN_TLS}\nforwarded_certificate = "alb"`, domain: `${parts.domain}\n${PAIR}` },
+      [
+        'error | listen[0].forwarded_certificate | proxy_secret or proxy_ca beside it, or a unix socket | none',
+      ],
     ],
     [
       'a proxy that comes by TLS, for which there is no certificate',
@@ -257,7 +274,7 @@ describe('what is wrong in front of a listener', () => {
     [
       'asking clients for certificates where the proxy shows its own',
       { listen: `${MUTUAL}\nclient_certificates = "request"`, domain: `${parts.domain}\n${PAIR}` },
-      ['error | listen[0].client_certificates | no proxy_ca beside it | proxy_ca'],
+      ['error | listen[0].client_certificates | no proxy in front | trusted_proxies'],
     ],
     [
       'a secret that can be guessed: a warning, without it',

@@ -100,7 +100,7 @@ describe('parseConfig', () => {
         {
           path: 'listen[0].adress',
           expected:
-            'one of address, client_certificates, tls, proxy_ca, trusted_proxies, forwarded, forwarded_hops, forwarded_certificate, proxy_secret',
+            'one of address, client_certificates, tls, trusted_proxies, proxy_ca, forwarded, forwarded_hops, forwarded_certificate, proxy_secret',
           got: 'an unknown key',
           hint: 'did you mean address?',
         },
