@@ -63,6 +63,7 @@ export const LIMITS = {
     4,
     'endpoints that are called about one key: a stranger names the domain, and its host-meta up to sixteen',
   ),
+  dialbackAddresses: limit('count', 2, 'addresses of each of those that are called: one of each family'),
   dialbackKeyBytes: limit('bytes', 1_024, 'of a peer, kept while it is asked about; the usual ones have 64'),
   pairStreams: limit('count', 8, 'inbound streams of one pair: two gateways and reconnects are normal'),
 

@@ -35,6 +35,8 @@ export interface Trying {
   readonly pair: DomainPair
   readonly candidate: Candidate
   readonly signal: AbortSignal
+  /** how many addresses of the candidate are tried at most; absent: all that the resolver gives */
+  readonly addresses?: number
   readonly onStep?: (step: CandidateStep) => void
 }
 
@@ -51,8 +53,9 @@ export async function reach(deps: ReachDeps, trying: Trying): Promise<Reached> {
   const { host, port, addresses } = candidate
   const resolved = await deps.resolver.resolve(host, port, addresses, signal)
   if (!resolved.ok) return resolved
-  trying.onStep?.({ name: 'resolved', detail: resolved.endpoints.map(at).join(', ') })
-  const { won, lost } = await race(resolved.endpoints, {
+  const endpoints = resolved.endpoints.slice(0, trying.addresses)
+  trying.onStep?.({ name: 'resolved', detail: endpoints.map(at).join(', ') })
+  const { won, lost } = await race(endpoints, {
     attempt: (endpoint, aborted) => reachEndpoint(deps, { ...trying, signal: aborted }, endpoint),
     staggerMs: deps.limits.staggerMs,
     clock: deps.clock,

@@ -88,7 +88,8 @@ export class Verifier {
 
   async #askAt(verification: Verification, candidate: Candidate, signal: AbortSignal): Promise<Asked> {
     const { pair } = verification
-    const reached = await reach(this.#deps, { pair, candidate, signal })
+    const addresses = this.#deps.limits.dialbackAddresses
+    const reached = await reach(this.#deps, { pair, candidate, signal, addresses })
     if (!reached.ok)
       return { reached: false, outcome: this.#unreached(verification, reached.failure), failure: null }
     const { transport, verdict } = reached

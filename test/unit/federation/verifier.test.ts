@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer } from 'node:net'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { defaultLimits, Observer } from '../../../src/base/index.ts'
 import { systemClock, systemRandom } from '../../../src/base/system.ts'
@@ -15,9 +16,13 @@ const UNKNOWN: Resolved = { ok: false, failure: { by: 'network', kind: 'dns', de
 let lookedUp: string[]
 let forgotten: string[]
 
+/** what every host resolves to */
+let resolved: Resolved
+
 beforeEach(() => {
   lookedUp = []
   forgotten = []
+  resolved = UNKNOWN
 })
 
 function verifier(hosts: readonly string[]): Verifier {
@@ -28,7 +33,7 @@ function verifier(hosts: readonly string[]): Verifier {
     resolver: {
       async resolve(host) {
         lookedUp.push(host)
-        return UNKNOWN
+        return resolved
       },
     },
     trust: createTrustStore({ roots: [] }),
@@ -61,5 +66,20 @@ describe('the endpoints of a domain', () => {
     expect(outcome).toMatchObject({ type: 'error', condition: 'remote-server-not-found' })
     expect(lookedUp).toEqual(['old.example', 'new.example'])
     expect(forgotten).toEqual([MONTAGUE])
+  })
+
+  it('are called at two addresses each, however many they have', async () => {
+    const victim = createServer(socket => socket.destroy())
+    let connections = 0
+    victim.on('connection', () => {
+      connections += 1
+    })
+    await new Promise<void>(resolve => victim.listen(0, '127.0.0.1', resolve))
+    const { port } = victim.address() as AddressInfo
+    resolved = { ok: true, endpoints: Array(8).fill({ address: '127.0.0.1', port }) }
+    const outcome = await verifier(['one.example', 'other.example']).verify(VERIFICATION, '192.0.2.1', never)
+    expect(outcome).toMatchObject({ type: 'error', condition: 'remote-server-timeout' })
+    expect(connections).toBe(2 * 2)
+    await new Promise(resolve => victim.close(resolve))
   })
 })
