@@ -1,5 +1,6 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
+import { request as requestTls } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -57,9 +58,12 @@ const FROM_THE_PROXY = {
   'x-isthmus-proxy-secret': 'the secret of the proxy',
 }
 
-function get(port: number, path: string, headers: Record<string, string> = {}): Promise<Answered> {
+type At = { readonly port: number; readonly tls: boolean }
+
+function get({ port, tls }: At, path: string, headers: Record<string, string> = {}): Promise<Answered> {
   return new Promise((resolve, reject) => {
-    const asked = request({ host: '127.0.0.1', port, path, headers, agent: false }, response => {
+    const options = { host: '127.0.0.1', port, path, headers, agent: false, rejectUnauthorized: false }
+    const asked = (tls ? requestTls : request)(options, response => {
       let body = ''
       response.setEncoding('utf8').on('data', text => {
         body += text
@@ -71,14 +75,14 @@ function get(port: number, path: string, headers: Record<string, string> = {}): 
   })
 }
 
+/** A certificate of ours is one of the test's authority. */
+const trusting = (toml: string) => (endsTls(toml) ? `${toml}\n[trust]\nca = ["ca.pem"]\n` : toml)
 const wholeOf = (toml: string) => (toml.includes('[[domain]]') ? toml : `${DOMAIN}\n${toml}`)
-const isBehindProxy = (toml: string) => toml.includes('tls = false')
+const isBehindProxy = (toml: string) => toml.includes('trusted_proxies')
+const endsTls = (toml: string) => !toml.includes('tls = false')
 
 /** Check a configuration, and run the gateway with it. */
-async function run(
-  toml: string,
-  warnings: readonly string[] = [],
-): Promise<{ port: number; gateway: Command }> {
+async function run(toml: string, warnings: readonly string[] = []): Promise<{ at: At; gateway: Command }> {
   const [port = 0] = await freePorts(1)
   const folder = folderWith(toml)
   const environment = {
@@ -97,21 +101,17 @@ async function run(
   const gateway = new Command(['serve'], options)
   closing.push(() => (gateway.isRunning ? gateway.kill() : undefined))
   await gateway.logs({ event: 'listening' })
-  return { port, gateway }
+  return { at: { port, tls: endsTls(toml) }, gateway }
 }
 
 describe.each(platforms)('$title', ({ toml }) => {
   it('is a configuration with which the gateway runs, and stops in order', async () => {
     // Only where TLS comes through is another port than 443 forwarded to ours; elsewhere a proxy is in front.
-    const trust = isBehindProxy(toml) ? '' : '[trust]\nca = ["ca.pem"]\n'
-    const { port, gateway } = await run(
-      `${wholeOf(toml)}\n${trust}`,
-      isBehindProxy(toml) ? [] : ['domain[0].url'],
-    )
+    const { at, gateway } = await run(trusting(wholeOf(toml)), isBehindProxy(toml) ? [] : ['domain[0].url'])
     if (isBehindProxy(toml)) {
       // A platform asks about health past its proxy; nothing else is for whoever finds the port.
-      expect(await get(port, '/healthz')).toMatchObject({ status: 200 })
-      expect(await get(port, '/.well-known/host-meta.json', FROM_THE_PROXY)).toMatchObject({ status: 403 })
+      expect(await get(at, '/healthz')).toMatchObject({ status: 200 })
+      expect(await get(at, '/.well-known/host-meta.json', FROM_THE_PROXY)).toMatchObject({ status: 403 })
     }
     gateway.signal('SIGTERM')
     expect((await gateway.ended).code).toBe(0)
@@ -122,12 +122,12 @@ it.each(platforms.filter(({ toml }) => isBehindProxy(toml)))(
   '$title: what comes through the proxy of the platform is answered',
   async ({ toml }) => {
     const here = wholeOf(toml).replace(/trusted_proxies = \[[^\]]*\]/, 'trusted_proxies = ["127.0.0.0/8"]')
-    const { port } = await run(here)
-    const meta = await get(port, '/.well-known/host-meta.json', FROM_THE_PROXY)
+    const { at } = await run(trusting(here))
+    const meta = await get(at, '/.well-known/host-meta.json', FROM_THE_PROXY)
     expect(meta.status).toBe(200)
     expect(meta.body).toContain('wss://capulet.example/s2s')
     const inTheClear = { ...FROM_THE_PROXY, 'x-forwarded-proto': 'http' }
-    expect(await get(port, '/.well-known/host-meta.json', inTheClear)).toMatchObject({ status: 403 })
+    expect(await get(at, '/.well-known/host-meta.json', inTheClear)).toMatchObject({ status: 403 })
   },
 )
 
