@@ -21,7 +21,7 @@ touch "$local/bin/node"
 mount --bind "$NODE" "$local/bin/node"
 # Not the project's folder itself, which may be closed to the machine's users.
 cp "$PROJECT/package.json" "$package/"
-for part in dist contrib node_modules test; do
+for part in dist contrib deploy node_modules test; do
   mkdir "$package/$part"
   mount --bind "$PROJECT/$part" "$package/$part"
 done
@@ -37,10 +37,10 @@ empty() {
   mount --bind "$folder$1" "$1"
 }
 copied /etc
-copied /var/lib/prosody
-copied /var/lib/ejabberd
-copied /var/log/prosody
-copied /var/log/ejabberd
+for service in prosody ejabberd nginx; do
+  copied "/var/lib/$service"
+  copied "/var/log/$service"
+done
 empty /run
 # What is made there at each start of the system.
 awk '$1 == "d" { print $3, $4, $5, $2 }' /usr/lib/tmpfiles.d/ejabberd.conf |
