@@ -260,7 +260,7 @@ export class SessionDriver implements Driver, TransportHandler {
     if (this.#established === null) return
     const refusal = this.#owner.authorised(pair, proof, this.#established)
     if (refusal !== null) this.end(refusal)
-    else this.#established.authorise(pair)
+    else this.#established.authorise(pair, proof)
   }
 
   /** Written like a stanza, and counted like none. */

@@ -28,6 +28,8 @@ export class StandingSession implements EstablishedSession {
   #pairs: readonly DomainPair[]
   #peerLimits: PeerLimits
   #bidi: boolean
+  /** when the first evidence of any pair ends */
+  #notAfterMs: number
 
   constructor(driver: Driver, { pair, proof, peerLimits, bidi }: Standing, setupMs: number) {
     this.#driver = driver
@@ -37,6 +39,7 @@ export class StandingSession implements EstablishedSession {
     this.#pairs = [pair]
     this.#peerLimits = peerLimits
     this.#bidi = bidi
+    this.#notAfterMs = proof.notAfterMs
   }
 
   get pairs(): readonly DomainPair[] {
@@ -52,8 +55,9 @@ export class StandingSession implements EstablishedSession {
   }
 
   /** One more pair is proven. */
-  authorise(pair: DomainPair): void {
+  authorise(pair: DomainPair, { notAfterMs }: PeerProof): void {
     this.#pairs = [...this.#pairs, pair]
+    this.#notAfterMs = Math.min(this.#notAfterMs, notAfterMs)
   }
 
   goBothWays(peerLimits: PeerLimits): void {
@@ -70,7 +74,7 @@ export class StandingSession implements EstablishedSession {
 
   /** Whether its evidence has ended (CT-09, SE-16): who was proven by it has to prove itself again. */
   fault(nowMs: number): Failure | null {
-    return nowMs >= this.proof.notAfterMs ? EXPIRED : null
+    return nowMs >= this.#notAfterMs ? EXPIRED : null
   }
 
   get role(): StreamRole {

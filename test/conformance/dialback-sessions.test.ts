@@ -83,6 +83,25 @@ describe('a stream that a certificate has proven', () => {
   })
 })
 
+it('[CT-09 DB-22] a certificate that has proven a further domain ends the stream with its own end', async () => {
+  const lifeMs = 3_600_000
+  const ending = authority.issue({
+    dns: ['capulet.example', 'rooms.capulet.example'],
+    notAfterMs: Date.now() + lifeMs,
+  })
+  const { against, asked } = taking({ tls: tlsFacts(ending) })
+  await say(against, [STEPS.initiating[0], shows('verona.example')])
+  await turns()
+  await say(against, [shows('rooms.capulet.example')])
+  await turns()
+  expect(asked.map(({ pair }) => pair.remote)).toEqual(['verona.example'])
+  expect(against.handler.standing.pairs).toHaveLength(2)
+  await against.clock.pass(lifeMs - 60_000, 20_000)
+  expect(against.handler.ends).toEqual([])
+  await against.clock.pass(120_000, 20_000)
+  expect(against.handler.ends).toMatchObject([{ failure: { condition: 'reset', rule: 'CT-09' } }])
+})
+
 describe('a stream whose certificate proves somebody else than its from', () => {
   it('[DB-22 SA-01] asks about every key, of whatever domain', async () => {
     const { against, asked } = taking()
