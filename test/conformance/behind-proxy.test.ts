@@ -1,10 +1,10 @@
-import { afterEach, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Event } from '../../src/base/index.ts'
 import { message } from '../../src/xmpp/index.ts'
 import { testAuthority } from '../kit/authority.ts'
 import { type EndingProxy, endingProxy } from '../kit/ending-proxy.ts'
 import { type Town, twoFederations } from '../kit/federations.ts'
-import { LOOPBACK, testFront } from '../kit/fronts.ts'
+import { LOOPBACK, type TestFront, testFront } from '../kit/fronts.ts'
 import { rawTcp, upgradeRequest } from '../kit/wire.ts'
 
 // Federations whose TLS ends at a proxy in front of them (PROTOCOL C.4).
@@ -166,4 +166,84 @@ it('[CT-32] limits count the clients of a proxy, not the proxy', async () => {
     '127.0.0.1',
     '127.0.0.1',
   ])
+})
+
+describe('who is behind a proxy that writes Forwarded (RFC 7239)', () => {
+  let fronts: readonly TestFront[]
+  beforeAll(async () => {
+    fronts = await Promise.all(
+      [1, 2].map(hops =>
+        testFront({
+          listen: [
+            {
+              ...LOOPBACK,
+              proxy: {
+                tls: false,
+                trusted: ['127.0.0.0/8'],
+                fields: 'forwarded',
+                hops,
+                ca: null,
+                secret: null,
+                certificate: null,
+              },
+            },
+          ],
+        }),
+      ),
+    )
+  })
+  afterAll(() => Promise.all(fronts.map(({ front }) => front.close())))
+
+  it.each<[title: string, hops: 1 | 2, lines: readonly string[], address: string | null]>([
+    ['an address', 1, ['Forwarded: for=192.0.2.7;proto=https'], '192.0.2.7'],
+    ['names in any case and order', 1, ['forwarded: Proto=HTTPS; FOR=192.0.2.7;by=10.0.0.1'], '192.0.2.7'],
+    ['IPv6 with a port, quoted', 1, ['Forwarded: for="[2001:db8::7]:4711";proto=https'], '2001:db8::7'],
+    ['IPv4 with a port, quoted', 1, ['Forwarded: for="192.0.2.7:4711";proto="https"'], '192.0.2.7'],
+    ['an obscure name', 1, ['Forwarded: for="_gazonk";proto=https'], '127.0.0.1'],
+    ['nobody', 1, ['Forwarded: for=unknown;proto=https'], '127.0.0.1'],
+    ['no address', 1, ['Forwarded: proto=https'], '127.0.0.1'],
+    ['no scheme', 1, ['Forwarded: for=192.0.2.7'], null],
+    ['the other fields, which a client may have written', 1, ['X-Forwarded-Proto: https'], null],
+    [
+      'both, and the other one contradicts',
+      1,
+      ['X-Forwarded-Proto: http', 'X-Forwarded-For: 203.0.113.1', 'Forwarded: for=192.0.2.7;proto=https'],
+      '192.0.2.7',
+    ],
+    [
+      "a client's own before the proxy's, in one field",
+      1,
+      ['Forwarded: for=203.0.113.1;proto=http, for=192.0.2.7;proto=https'],
+      '192.0.2.7',
+    ],
+    [
+      "a client's own before the proxy's, in another field",
+      1,
+      ['Forwarded: for=203.0.113.1;proto=https', 'Forwarded: for=192.0.2.7;proto=http'],
+      null,
+    ],
+    [
+      'a quotation mark that a client has left open',
+      1,
+      ['Forwarded: for="203.0.113.1;proto=http, for=192.0.2.7;proto=https'],
+      '192.0.2.7',
+    ],
+    [
+      'two proxies of ours: the first one counts',
+      2,
+      ['Forwarded: for=203.0.113.1;proto=http, for=192.0.2.7;proto=https, for=10.0.0.1;proto=http'],
+      '192.0.2.7',
+    ],
+    ['two of ours, and one has said something', 2, ['Forwarded: for=10.0.0.1;proto=https'], '127.0.0.1'],
+  ])('[CT-32] %s', async (_, hops, lines, address) => {
+    const test = fronts[hops - 1]
+    if (test === undefined) throw new Error('a front for each')
+    const before = test.arrivals.length
+    const raw = await rawTcp(test.port)
+    raw.write(upgradeRequest({ lines }))
+    expect((await raw.head())?.status).toBe(address === null ? 403 : 101)
+    raw.destroy()
+    const came = test.arrivals.slice(before).map(({ transport }) => transport.facts.remoteAddress)
+    expect(came).toEqual(address === null ? [] : [address])
+  })
 })
