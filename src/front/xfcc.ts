@@ -34,8 +34,11 @@ export function readXfccField(value: string): Xfcc | string {
 
 const FIELD = 'x-forwarded-client-cert'
 
-/** A key, its value, and what ends it: the next pair, the next element, or the end. */
-const PAIR = /[ \t]*([A-Za-z]+)=(?:"((?:[^"\\]|\\.)*)"|([^",;]*))[ \t]*(,|;|$)/suy
+/**
+ * A key, its value, and what ends it: the next pair, the next element, or the end. A space has one place only where it fits:
+ * else a long run of them would be tried in all ways.
+ */
+const PAIR = /[ \t]*([A-Za-z]+)=(?:"((?:[^"\\]|\\.)*)"|([^",; \t]*(?:[ \t]+[^",; \t]+)*))[ \t]*(,|;|$)/suy
 
 /**
  * Envoy writes names from the client's certificate as they stand there, commas and all (set_current_client_cert_details): a
