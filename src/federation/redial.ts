@@ -139,10 +139,9 @@ export class Redial {
     else if (this.#wait(failure) === 'refuse') this.#options.onGivenUp(failure)
   }
 
-  /** A peer whose stream was cut opens another one at once, and perhaps only it can: give it a moment. */
+  /** A peer whose stream has ended may open another one at once, and perhaps only it can: give it a moment. */
   #awaitPeer(failure: Failure | null): void {
-    if (failure?.by === 'network') this.#pause(failure, this.#options.limits.retryMinMs, false)
-    else this.#next()
+    this.#pause(failure, this.#options.limits.retryMinMs, false)
   }
 
   /** Dial if there is reason to, else rest. */

@@ -35,7 +35,10 @@ describe.each([
   ['that only one side can open', { capulet: { unreachable: true } }],
 ])('streams %s', (_, towns) => {
   it('[ST-22 BI-06 BI-07] live for a while only, and nothing is lost, bounced, or out of order', async () => {
-    verona = await twoFederations({ ...towns, limits: { maxStreamAgeMs: 1_000, confirmMs: 100 } })
+    verona = await twoFederations({
+      ...towns,
+      limits: { maxStreamAgeMs: 1_000, confirmMs: 100, pingsPerSecond: 100 },
+    })
     const { capulet, montague } = verona
     // Whoever nobody can dial begins.
     await capulet.host.send(message({ from: JULIET, to: ROMEO, id: 'first', body: 'hark' }))

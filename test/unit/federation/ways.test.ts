@@ -280,6 +280,7 @@ describe('a stream that a peer has opened and that takes stanzas', () => {
     expect([route.account.delivered, route.way.held(), route.way.state]).toEqual([1, 1, 'open'])
     session.close()
     expect([route.account.delivered, route.way.held()]).toEqual([2, 0])
+    route.clock.advance(route.limits.retryMinMs)
     route.clock.advance(0)
     expect(route.forgotten).toBe(1)
   })
@@ -388,26 +389,30 @@ describe('a stream that a peer has opened and that takes stanzas', () => {
     expect(numbers(second.sent)).toEqual([3])
   })
 
-  it('that ends in order leaves what comes to a dial; one that is cut is given a moment to come back', async () => {
+  it('that has ended, in order or not, is given a moment to come back: perhaps only its peer can dial', async () => {
     const route = new ScriptedRoute()
     const first = await route.adopt({ room: 1 })
     route.offer(1, 2)
     first.close()
-    expect(route.way.state).toBe('dialling')
+    expect(route.way.state).toBe('waiting')
     const second = await route.adopt({ room: 1 })
     route.offer(3)
     expect(numbers(second.sent)).toEqual([2])
-    route.network.last.fail(REFUSED)
     second.die(CUT)
     expect(route.way.state).toBe('waiting')
     expect(numbers((await route.adopt()).sent)).toEqual([3])
-    expect(route.network.dials).toHaveLength(1)
+    expect(route.network.dials).toEqual([])
+    expect(route.returns.bounced).toEqual([])
   })
 
-  it('that does not come back is dialled', async () => {
+  it.each([
+    ['cut', CUT],
+    ['closed in order', null],
+  ] as const)('that was %s and does not come back is dialled', async (_, failure) => {
     const route = new ScriptedRoute()
     const session = await route.adopt()
-    session.die(CUT)
+    if (failure === null) session.close()
+    else session.die(failure)
     route.offer(1)
     route.clock.advance(route.limits.retryMinMs)
     route.network.last.fail({ by: 'peer', kind: 'no-endpoint', detail: 'nothing is published' })
