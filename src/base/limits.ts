@@ -117,7 +117,7 @@ export const LIMITS = {
   maxStreamAgeMs: limit(
     'ms',
     0,
-    'none; below the longest request of the platform: at 80 to 100 % of it the next stream is opened, then this one closed; at 100 % one that a peer has opened',
+    'none; below the longest request of the platform: at 64 to 80 % of it the next stream is opened, then this one closed; at 100 % one that a peer has opened',
   ),
   handoverMs: limit(
     'ms',

@@ -68,3 +68,13 @@ function isAbsence(failure: Failure): boolean {
 export function legLimits<L extends Pick<Limits, 'legRetryMinMs' | 'legRetryMaxMs'>>(limits: L) {
   return { ...limits, retryMinMs: limits.legRetryMinMs, retryMaxMs: limits.legRetryMaxMs, maxStreamAgeMs: 0 }
 }
+
+/**
+ * Limits of a way to peers: whoever opens a stream moves on well before whoever takes it ends it (Inbound), so that the two do
+ * not meet.
+ */
+export function limitsToPeers<L extends Pick<Limits, 'maxStreamAgeMs'>>(limits: L) {
+  return { ...limits, maxStreamAgeMs: limits.maxStreamAgeMs * OPENER_SHARE }
+}
+
+const OPENER_SHARE = 0.8

@@ -12,7 +12,7 @@ import type { Connect } from './connect.ts'
 import { Deliveries } from './deliveries.ts'
 import { type Host, isStreamHost, type StreamHost } from './host.ts'
 import { Lane, type Schedule } from './lane.ts'
-import { LegPolicy, legLimits, TO_PEERS } from './policy.ts'
+import { LegPolicy, legLimits, limitsToPeers, TO_PEERS } from './policy.ts'
 import { Pool } from './pool.ts'
 import type { QueueTotal } from './queue.ts'
 import { notOnTheNetwork, STOPPING, tooLarge, undeliverable } from './reasons.ts'
@@ -65,6 +65,7 @@ export class Router implements Returns {
       ...shared,
       receive: stanza => this.receive(stanza),
       policy: TO_PEERS,
+      limits: limitsToPeers(limits),
       isReachable,
     })
     this.legs = new Pool({
