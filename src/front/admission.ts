@@ -15,12 +15,12 @@ export type AdmissionLimits = Pick<
 export class Place {
   /** its address has too many unauthenticated connections: it is answered 429, except on proxied paths */
   crowded = false
-  /** whose connection it is; '' while it is a proxy's, which counts as nobody's */
+  /** whose connection it is; '' while it is a proxy's, which counts against no address */
   source: string
   /** how to end it where its place is needed */
   evict: () => void
   readonly #admission: Admission
-  #counted: boolean
+  #counted = true
   #here = true
   #authenticated = false
   /** proxied requests that it carries */
@@ -30,7 +30,11 @@ export class Place {
     this.#admission = admission
     this.source = source
     this.evict = evict
-    this.#counted = source !== ''
+  }
+
+  /** It is a proxy's indeed: only the total counts it until the proxy says for whom it comes. Idempotent. */
+  vouched(): void {
+    if (this.source === '') this.#uncount()
   }
 
   /**
@@ -40,7 +44,9 @@ export class Place {
   claim(address: string): boolean {
     const source = this.#admission.admit(address)
     if (source === null) return false
-    if (this.#counted || this.#authenticated || !this.#here) return true
+    if (this.#authenticated || !this.#here) return true
+    if (this.#counted && this.source !== '') return true
+    this.#uncount()
     this.source = source
     this.#counted = true
     this.#admission.count(this)
@@ -118,12 +124,11 @@ export class Admission {
   enter(address: string, evict: () => void): Admitted {
     const source = this.admit(address)
     if (source === null) return { ok: false, reason: 'rate' }
-    const entered = this.#enter(source, evict)
-    if (entered.ok) this.count(entered.place)
-    return entered
+    return this.#enter(source, evict)
   }
 
-  /** A connection of a proxy, which comes for many: only the total counts it until it says for whom. */
+  /** From the address of a proxy, which comes for many: it counts against none. Until a request has shown the proxy it may be
+   * anybody's, and goes before others do. */
   enterForOthers(evict: () => void): Admitted {
     return this.#enter('', evict)
   }
@@ -138,14 +143,17 @@ export class Admission {
     if (this.#total >= this.#limits.connections) return { ok: false, reason: 'connections' }
     const place = new Place(this, source, evict)
     this.#total += 1
+    this.count(place)
     return { ok: true, place }
   }
 
   /** A place's own business. */
   count(place: Place): void {
-    const count = this.#bySource.get(place.source) ?? 0
-    place.crowded = count >= this.#limits.unauthenticatedPerAddress
-    if (!place.crowded) this.#bySource.set(place.source, count + 1)
+    if (place.source !== '') {
+      const count = this.#bySource.get(place.source) ?? 0
+      place.crowded = count >= this.#limits.unauthenticatedPerAddress
+      if (!place.crowded) this.#bySource.set(place.source, count + 1)
+    }
     this.#unauthenticated.add(place)
     if (this.#unauthenticated.size > this.#limits.unauthenticatedTotal) this.#evictOldest()
   }
@@ -153,7 +161,7 @@ export class Admission {
   /** A place's own business. */
   uncount(place: Place): void {
     this.#unauthenticated.delete(place)
-    if (place.crowded) return
+    if (place.crowded || place.source === '') return
     const left = (this.#bySource.get(place.source) ?? 1) - 1
     if (left === 0) this.#bySource.delete(place.source)
     else this.#bySource.set(place.source, left)

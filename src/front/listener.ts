@@ -175,7 +175,10 @@ export class Listener {
     const { remoteAddress: address = '' } = request.socket
     if (this.#behind === null || this.#options.routes.isHealth(request)) return { address }
     const client = this.#behind.judge(request)
-    if ('address' in client) this.#answers.isFrom(request, client.address)
+    if ('address' in client) {
+      this.#answers.isFrom(request, client.address)
+      this.#placeOf(request)?.vouched()
+    }
     return client
   }
 

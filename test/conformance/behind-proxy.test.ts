@@ -168,6 +168,44 @@ it('[CT-32] limits count the clients of a proxy, not the proxy', async () => {
   ])
 })
 
+it('[CT-32] where an address does not tell the proxy from others, connections that have not shown it go first', async () => {
+  const test = await testFront({
+    listen: [
+      {
+        ...LOOPBACK,
+        proxy: {
+          tls: false,
+          trusted: ['0.0.0.0/0'],
+          fields: 'x-forwarded',
+          hops: 1,
+          ca: null,
+          secret: SECRET,
+          certificate: null,
+        },
+      },
+    ],
+    limits: { unauthenticatedTotal: 1 },
+  })
+  closing.push(() => test.front.close())
+  const ask = [
+    'GET /.well-known/host-meta HTTP/1.1',
+    'Host: montague.example',
+    'X-Forwarded-Proto: https',
+    `X-Isthmus-Proxy-Secret: ${SECRET}`,
+    '\r\n',
+  ].join('\r\n')
+  const proxy = await rawTcp(test.port)
+  proxy.write(ask)
+  expect((await proxy.head())?.status).toBe(200)
+  const [one, other] = [await rawTcp(test.port), await rawTcp(test.port)]
+  await one.ended()
+  proxy.write(ask)
+  // Behind the body of the first answer.
+  expect((await proxy.head())?.line).toMatch(/HTTP\/1\.1 200/)
+  expect([proxy.isEnded, other.isEnded]).toEqual([false, false])
+  for (const raw of [proxy, other]) raw.destroy()
+})
+
 describe('who is behind a proxy that writes Forwarded (RFC 7239)', () => {
   let fronts: readonly TestFront[]
   beforeAll(async () => {

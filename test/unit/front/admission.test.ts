@@ -175,9 +175,41 @@ describe('the connection of a proxy', () => {
     }
   }
 
+  it('may be anybody’s, and goes first, until a request has shown the proxy', () => {
+    const { subject, evicted, enter } = proxied({ unauthenticatedTotal: 2, unauthenticatedPerAddress: 1 })
+    const first = enter('first')
+    first.vouched()
+    first.vouched()
+    const second = enter('second')
+    expect([subject.connections, subject.unauthenticated]).toEqual([2, 1])
+    expect([first.crowded, second.crowded, enter('third').crowded]).toEqual([false, false, false])
+    enter('fourth').leave()
+    expect(evicted).toEqual(['second'])
+    expect([subject.connections, subject.unauthenticated]).toEqual([3, 1])
+  })
+
+  it('counts once, whether or not it was vouched for before it came for somebody', () => {
+    const { subject, enter } = proxied({ unauthenticatedPerAddress: 1 })
+    for (const name of ['first', 'second']) {
+      const place = enter(name)
+      if (name === 'first') place.vouched()
+      expect(place.claim('192.0.2.1')).toBe(true)
+      // What comes later on says nothing of whose it is.
+      place.vouched()
+      expect([place.crowded, subject.unauthenticated]).toEqual([false, 1])
+      place.leave()
+    }
+    expect([subject.connections, subject.unauthenticated]).toEqual([0, 0])
+  })
+
   it('is nobody’s but in the total, and never evicted, until it comes for somebody', () => {
     const { subject, evicted, enter } = proxied({ unauthenticatedTotal: 1, unauthenticatedPerAddress: 1 })
-    const [first, second, third] = [enter('first'), enter('second'), enter('third')]
+    const shown = (name: string) => {
+      const place = enter(name)
+      place.vouched()
+      return place
+    }
+    const [first, second, third] = [shown('first'), shown('second'), shown('third')]
     expect([subject.connections, subject.unauthenticated]).toEqual([3, 0])
     expect([first.claim('192.0.2.1'), second.claim('192.0.2.1'), third.claim('192.0.2.2')]).toEqual([
       true,
@@ -192,7 +224,8 @@ describe('the connection of a proxy', () => {
     const { subject, enter } = proxied({ newBurstPerAddress: 1, newPerSecondPerAddress: 1 })
     expect([enter('first').claim('192.0.2.1'), enter('second').claim('192.0.2.1')]).toEqual([true, false])
     expect(enter('third').claim('192.0.2.2')).toBe(true)
-    expect([subject.connections, subject.unauthenticated]).toEqual([3, 2])
+    // The second has not been vouched for.
+    expect([subject.connections, subject.unauthenticated]).toEqual([3, 3])
   })
 
   it('counts once, although a proxied request was under way when it came for somebody', () => {
