@@ -4,6 +4,7 @@ import { errorElement, readError } from './errors.ts'
 import type { Step, StreamInput, StreamOutput } from './machine.ts'
 import { NOTHING } from './outputs.ts'
 import { type Takes, takenStanza } from './pair-stanza.ts'
+import { lastAck } from './sm.ts'
 
 /** Our `<close/>` is written; nothing more is. */
 export interface Closing {
@@ -13,6 +14,8 @@ export interface Closing {
   readonly awaits: 'close' | 'transport'
   /** whose stanzas are taken until the peer's close (WS-45); null: nobody's */
   readonly takes: Takes | null
+  /** stream management is on: what the peer acknowledges until its close is heard (SM-05) */
+  readonly managed: boolean
 }
 
 export interface Ended {
@@ -34,9 +37,15 @@ export function close(
   failure: Failure | null,
   {
     takes = null,
+    managed = false,
     isTold = false,
     afterMs,
-  }: { readonly takes?: Takes | null; readonly isTold?: boolean; readonly afterMs: number },
+  }: {
+    readonly takes?: Takes | null
+    readonly managed?: boolean
+    readonly isTold?: boolean
+    readonly afterMs: number
+  },
 ): Step<Closing | Ended> {
   const outputs: StreamOutput[] = [CLOSING]
   const told = failure === null || isTold ? null : toStreamError(failure)
@@ -48,22 +57,20 @@ export function close(
     return { state: ENDED, outputs }
   }
   outputs.push({ type: 'timer', timer: 'close', afterMs })
-  return { state: { type: 'closing', failure, awaits: 'close', takes }, outputs }
+  return { state: { type: 'closing', failure, awaits: 'close', takes, managed }, outputs }
 }
 
 /** The peer has sent its `<close/>` first: ours follows, and it ends the transport. */
 export function answerClose(failure: Failure | null, afterMs: number): Step<Closing> {
   const outputs: StreamOutput[] = [CLOSING, CLOSE, { type: 'timer', timer: 'close', afterMs }]
-  return { state: { type: 'closing', failure, awaits: 'transport', takes: null }, outputs }
+  return { state: { type: 'closing', failure, awaits: 'transport', takes: null, managed: false }, outputs }
 }
 
 /** The peer has sent a stream error: its close will follow. WS-51: no error in answer to an error. */
-export function answerError(error: ScannedElement, afterMs: number): Step<Closing> {
+export function answerError(error: ScannedElement, afterMs: number, managed = false): Step<Closing> {
   const outputs: StreamOutput[] = [CLOSING, CLOSE, { type: 'timer', timer: 'close', afterMs }]
-  return {
-    state: { type: 'closing', failure: readError(error.element()), awaits: 'close', takes: null },
-    outputs,
-  }
+  const failure = readError(error.element())
+  return { state: { type: 'closing', failure, awaits: 'close', takes: null, managed }, outputs }
 }
 
 /** A redirect in the place of our header, where the operator wants one (WS-53). */
@@ -74,7 +81,7 @@ export function redirect(uri: string, afterMs: number): Step<Closing> {
     { type: 'write', frame },
     { type: 'timer', timer: 'close', afterMs },
   ]
-  return { state: { type: 'closing', failure: null, awaits: 'close', takes: null }, outputs }
+  return { state: { type: 'closing', failure: null, awaits: 'close', takes: null, managed: false }, outputs }
 }
 
 /** Nothing can be said any more: the transport is gone. */
@@ -117,6 +124,8 @@ export function stepClosing(state: Closing, input: StreamInput): Step<Closing | 
     case 'identity':
     case 'secured':
     case 'verification':
+    case 'manage':
+    case 'resumption':
     case 'end':
       return { state, outputs: NOTHING }
   }
@@ -142,6 +151,7 @@ function onElement(state: Closing, scanned: ScannedElement): Step<Closing | Ende
       const failure = state.failure ?? readError(scanned.element())
       return { state: { ...state, failure, takes: null }, outputs: NOTHING }
     }
+    if (state.managed && scanned.namespace === NS.sm) return { state, outputs: lastAck(scanned) }
     // What may not be said is dropped: nothing can be answered any more.
     const stanza = state.takes === null ? null : takenStanza(scanned, state.takes)
     if (stanza !== null && !isViolation(stanza)) return { state, outputs: [{ type: 'stanza', stanza }] }

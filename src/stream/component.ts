@@ -88,7 +88,9 @@ export function stepComponent(state: ComponentState, input: StreamInput): Step<C
       return leave(state, gone(lost(input.failure)))
     case 'identity':
     case 'secured':
-    case 'verification': // nothing of this is ever asked for
+    case 'verification':
+    case 'manage':
+    case 'resumption': // nothing of this is ever asked for
       return { state, outputs: NOTHING }
   }
 }
@@ -154,7 +156,14 @@ function onHandshake(state: AwaitingHandshake, scanned: ScannedElement): Step<Co
     outputs: [
       disarm('negotiation'),
       writeElement(element('handshake', NS.server)),
-      { type: 'established', pair, proof: proveByHandshake(name), peerLimits: NO_LIMITS, bidi: true },
+      {
+        type: 'established',
+        pair,
+        proof: proveByHandshake(name),
+        peerLimits: NO_LIMITS,
+        bidi: true,
+        sm: false,
+      },
     ],
   }
 }
@@ -187,6 +196,7 @@ function onLate(state: Established, scanned: ScannedElement): Step<ComponentStat
     }
     case 'error':
       return leave(state, answerError(scanned, state.options.limits.closeMs))
+    case 'sm':
     case 'unknown': // SE-31
       return { state, outputs: NOTHING }
     default:

@@ -11,6 +11,7 @@ export type ElementKind =
   | 'dialback'
   | 'starttls'
   | 'bidi'
+  | 'sm'
   /** in a namespace of the stream, where nothing else may be */
   | 'misplaced'
   | 'unknown'
@@ -28,6 +29,8 @@ export function kindOf({ name, namespace }: ScannedElement): ElementKind {
     case NS.bidi:
     case NS.bidiFeature:
       return 'bidi'
+    case NS.sm:
+      return 'sm'
     case NS.framing:
       return 'misplaced'
   }

@@ -12,8 +12,13 @@ import {
 export function errorElement(told: Pick<Violation, 'condition' | 'detail' | 'application'>): Element {
   const children = [element(told.condition, NS.streamErrors)]
   if (told.detail !== '') children.push(english('text', NS.streamErrors, told.detail))
-  if (told.application !== undefined) children.push(element(told.application, NS.errors))
+  if (told.application !== undefined) children.push(applicationElement(told.application))
   return { ...element('error', NS.stream, {}, ...children), prefix: 'stream' }
+}
+
+function applicationElement(application: NonNullable<Violation['application']>): Element {
+  if (typeof application === 'string') return element(application, NS.errors)
+  return element(application.name, application.namespace, application.attributes)
 }
 
 /** What the peer reported. Its text is data: cut, never interpreted. */

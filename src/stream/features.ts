@@ -4,7 +4,7 @@ import { element, NS } from '../xmpp/index.ts'
 import type { PeerLimits, StartTls } from './machine.ts'
 import { EXTERNAL } from './sasl-external.ts'
 
-/** What decides whether a feature is listed. Stream management will be a further fact. */
+/** What decides whether a feature is listed. */
 export interface Offer {
   /** SASL EXTERNAL would succeed (SA-01): the certificate is proven for the stream's from, before it is offered */
   readonly external: boolean
@@ -12,6 +12,8 @@ export interface Offer {
   readonly dialback: boolean
   /** stanzas both ways can still be asked for (BI-01) */
   readonly bidi: boolean
+  /** stream management can be asked for, now or once the peer is proven (SM-04) */
+  readonly sm: boolean
   readonly limits: OwnLimits
 }
 
@@ -55,6 +57,12 @@ const FEATURES: readonly Feature[] = [
     offer: ({ bidi }) => (bidi ? element('bidi', NS.bidiFeature) : null),
   },
   {
+    name: 'sm',
+    namespace: NS.sm,
+    // SM-01
+    offer: ({ sm }) => (sm ? element('sm', NS.sm) : null),
+  },
+  {
     name: 'limits',
     namespace: NS.limits,
     offer: ({ limits }) => limitsElement(limits),
@@ -94,6 +102,7 @@ export interface PeerFeatures {
   readonly starttls: boolean
   readonly dialback: boolean
   readonly bidi: boolean
+  readonly sm: boolean
   readonly limits: PeerLimits
   /** one that must be negotiated and that we do not know (ST-14) */
   readonly unknownMandatory: boolean
@@ -120,6 +129,7 @@ export function readFeatures(features: Element): PeerFeatures {
     starttls: known.has(`${NS.tls} starttls`),
     dialback: known.has(`${NS.dialbackFeature} dialback`),
     bidi: known.has(`${NS.bidiFeature} bidi`),
+    sm: known.has(`${NS.sm} sm`),
     limits,
     unknownMandatory,
   }

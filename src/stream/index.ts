@@ -23,8 +23,11 @@
  * stands already too; who is asked about a key is the caller's business. The third machine is the stream of that question,
  * the fourth that of a component, which shares a secret with us.
  *
- * RFC 6120 §§4 to 6; RFC 7395 §3; XEP-0114 1.6; XEP-0178 1.2; XEP-0185 1.0; XEP-0220 1.1; XEP-0288 1.0; XEP-0468 0.1;
- * XEP-0478.
+ * Stream management (XEP-0198) is agreed on here and its elements are read; who counts, and what a lost stream leaves to
+ * the next, is the caller's business.
+ *
+ * RFC 6120 §§4 to 6; RFC 7395 §3; XEP-0114 1.6; XEP-0178 1.2; XEP-0185 1.0; XEP-0198 1.6; XEP-0220 1.1; XEP-0288 1.0;
+ * XEP-0468 0.1; XEP-0478.
  */
 
 export { type ComponentOptions, type ComponentState, startComponent, stepComponent } from './component.ts'
@@ -54,5 +57,6 @@ export type {
 } from './machine.ts'
 export type { Callee, PeerProof, ProvenVerdict } from './proof.ts'
 export { type ReceivingOptions, type ReceivingState, startReceiving, stepReceiving } from './receiving.ts'
+export { ackElement, handledTooHigh, requestElement } from './sm.ts'
 export { streamId } from './stream-id.ts'
 export { startVerifying, stepVerifying, type VerifyingOptions, type VerifyingState } from './verifying.ts'

@@ -18,6 +18,7 @@ import {
   common,
   establish,
   fail,
+  type InitiatingOptions,
   type InitiatingState,
   type Offered,
   type Unauthenticated,
@@ -52,6 +53,7 @@ function negotiate(state: AwaitingFeatures, features: PeerFeatures): Step<Initia
     // DB-15: the older sign will do.
     dialback: features.dialback || header.dialback,
     bidi: options.bidi === true && features.bidi,
+    sm: canManage(options, features),
     limits: features.limits,
   }
   const hasExternal = features.mechanisms.includes(EXTERNAL)
@@ -119,7 +121,12 @@ function finishSasl(
   if (features.mechanisms.length > 0) return fail(state, AUTHENTICATION_AGAIN)
   if (features.unknownMandatory)
     return fail(state, violated('unsupported-feature', 'ST-14', 'a mandatory feature that we do not know'))
-  return establish(state, proveByExternal(peer), { bidi, limits: features.limits })
+  const sm = canManage(state.options, features)
+  return establish(state, proveByExternal(peer), { bidi, sm, limits: features.limits })
+}
+
+function canManage({ sm }: InitiatingOptions, features: PeerFeatures): boolean {
+  return sm === 'always' || (sm === 'offered' && features.sm)
 }
 
 function refusedBy(why: string): Unauthenticated {

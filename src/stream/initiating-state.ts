@@ -27,6 +27,11 @@ export interface InitiatingOptions {
   readonly first?: 'external' | 'dialback'
   /** ask for stanzas both ways where the peer offers it (XEP-0288) */
   readonly bidi?: boolean
+  /**
+   * stream management (XEP-0198) may be asked for: where the peer offers it, or 'always', even where it does not say so;
+   * absent: never
+   */
+  readonly sm?: 'offered' | 'always'
   /** absent: 'pair' */
   readonly stanzasTo?: StanzasTo
   readonly limits: Pick<
@@ -110,7 +115,17 @@ export interface Established extends Common {
   readonly type: 'established'
   /** null: stanzas go one way only */
   readonly takes: Takes | null
+  readonly sm: ManagedBy
 }
+
+/** Stream management, as who asks for it. */
+export type ManagedBy =
+  | 'unavailable'
+  | 'on'
+  /** it may be asked for; `isLate`: the answer to a resumption may still come, for which we no longer wait */
+  | { readonly type: 'available'; readonly isLate: boolean }
+  | { readonly type: 'enabling'; readonly resume: boolean; readonly isLate: boolean }
+  | { readonly type: 'resuming'; readonly previd: string }
 
 export type Unauthenticated = Extract<Failure, { kind: 'unauthenticated' }>
 
@@ -119,6 +134,8 @@ export interface Offered {
   readonly id: string
   readonly dialback: boolean
   readonly bidi: boolean
+  /** stream management may be asked for */
+  readonly sm: boolean
   readonly limits: PeerLimits
 }
 
@@ -132,7 +149,7 @@ export function common({ options, unsolicited, peer, secure }: Live): Common {
 export function establish(
   state: Live,
   proof: PeerProof,
-  { bidi, limits }: Pick<Offered, 'bidi' | 'limits'>,
+  { bidi, sm, limits }: Pick<Offered, 'bidi' | 'sm' | 'limits'>,
 ): Step<InitiatingState> {
   const { pair, stanzasTo = 'pair' } = state.options
   const timer = timerOf(state)
@@ -142,8 +159,9 @@ export function establish(
       ...common(state),
       type: 'established',
       takes: bidi ? { pairs: [pair], to: stanzasTo } : null,
+      sm: sm ? { type: 'available', isLate: false } : 'unavailable',
     },
-    outputs: [...disarmed, { type: 'established', pair, proof, peerLimits: limits, bidi }],
+    outputs: [...disarmed, { type: 'established', pair, proof, peerLimits: limits, bidi, sm }],
   }
 }
 
@@ -151,7 +169,13 @@ export function establish(
 export function fail(state: Live, failure: Failure | null): Step<InitiatingState> {
   if (state.type === 'awaiting-tls') return drop(failure)
   const takes = state.type === 'established' ? state.takes : null
-  return leave(state, close(failure, { takes, afterMs: state.options.limits.closeMs }))
+  const { closeMs: afterMs } = state.options.limits
+  return leave(state, close(failure, { takes, managed: isManaged(state), afterMs }))
+}
+
+/** Stream management is on. */
+export function isManaged(state: Live): boolean {
+  return state.type === 'established' && state.sm === 'on'
 }
 
 export function leave(state: Live, step: Step<InitiatingState>): Step<InitiatingState> {
@@ -159,8 +183,8 @@ export function leave(state: Live, step: Step<InitiatingState>): Step<Initiating
   return timer === null ? step : after([disarm(timer)], step)
 }
 
-/** The deadline of a state: each has one until the stream stands. */
-export function timerOf(state: Live): 'open' | 'negotiation' | null {
+/** The deadline of a state: each has one until the stream stands, and then whoever waits for an answer. */
+export function timerOf(state: Live): 'open' | 'negotiation' | 'management' | null {
   switch (state.type) {
     case 'awaiting-open':
       return 'open'
@@ -171,8 +195,9 @@ export function timerOf(state: Live): 'open' | 'negotiation' | null {
     case 'showing-key':
       return 'negotiation'
     case 'awaiting-tls': // the transport's handshake has its own deadline
-    case 'established':
       return null
+    case 'established':
+      return typeof state.sm !== 'string' && state.sm.type === 'resuming' ? 'management' : null
   }
 }
 

@@ -9,6 +9,7 @@ import { NO_LIMITS, readFeatures } from './features.ts'
 import { isUsable, versionFault } from './header.ts'
 import { onDialback, showKey } from './initiating-dialback.ts'
 import { onFeatures, onSasl } from './initiating-negotiate.ts'
+import { onManage, onManagementTimeout, onSm } from './initiating-sm.ts'
 import {
   type AwaitingOpen,
   common,
@@ -16,6 +17,7 @@ import {
   fail,
   type InitiatingOptions,
   type InitiatingState,
+  isManaged,
   type Live,
   leave,
   timerOf,
@@ -71,7 +73,10 @@ export function stepInitiating(state: InitiatingState, input: StreamInput): Step
     case 'secured':
       return state.type === 'awaiting-tls' ? onSecured(state) : unmoved(state)
     case 'verification':
+    case 'resumption':
       return unmoved(state)
+    case 'manage':
+      return onManage(state, input.how)
     case 'timeout':
       return onTimeout(state, input.timer)
     case 'end':
@@ -92,7 +97,7 @@ function onOpen(state: Live, header: StreamHeader): Step<InitiatingState> {
   const next = { ...common(state), type: 'awaiting-features', authenticated, header, fault } as const
   // COMPAT(jabberd2): without a version no features follow, and dialback is all there is.
   if (isOldDialback(state, header) && isUsable(id)) {
-    const offered = { id, dialback: true, bidi: false, limits: NO_LIMITS }
+    const offered = { id, dialback: true, bidi: false, sm: false, limits: NO_LIMITS }
     return after(outputs, showKey(next, offered, NOTHING_IN_COMMON))
   }
   return { state: next, outputs }
@@ -141,6 +146,7 @@ function onElement(state: Live, scanned: ScannedElement): Step<InitiatingState> 
       break
   }
   if (kind === 'dialback') return onDialback(state, scanned)
+  if (kind === 'sm') return onSm(state, scanned)
   if (kind === 'stanza') {
     // ST-19: the peer's stanzas come on streams that it opens, where it has proven itself.
     return fail(state, violated('not-authorized', 'ST-19', 'a stanza on a stream of the other direction'))
@@ -168,7 +174,7 @@ function closedBy(state: Live, seeOtherUri: string | undefined): Failure | null 
 }
 
 function onError(state: Live, scanned: ScannedElement): Step<InitiatingState> {
-  const step = answerError(scanned, state.options.limits.closeMs)
+  const step = answerError(scanned, state.options.limits.closeMs, isManaged(state))
   const refused = refusedAndClosed(state)
   // What speaks for the domain (AM-34, SE-03) says more than the refusal.
   if (refused === null || step.state.failure === null || toRetry(step.state.failure) !== 'next')
@@ -185,6 +191,7 @@ function refusedAndClosed(state: Live): Failure | null {
 
 function onTimeout(state: Live, timer: StreamTimer): Step<InitiatingState> {
   if (timer !== timerOf(state)) return unmoved(state)
+  if (state.type === 'established') return onManagementTimeout(state)
   return fail(state, timer === 'open' ? NO_HEADER : NOT_AUTHENTICATED)
 }
 

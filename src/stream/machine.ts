@@ -1,6 +1,6 @@
 import type { Decoded, OutgoingFrame } from '../framing/index.ts'
 import type { IdentityVerdict } from '../identity/index.ts'
-import type { Domain, DomainPair, Failure, Stanza } from '../xmpp/index.ts'
+import type { Domain, DomainPair, Failure, Stanza, StanzaCondition } from '../xmpp/index.ts'
 import type { DialbackOutcome } from './dialback.ts'
 import type { PeerProof } from './proof.ts'
 
@@ -31,6 +31,8 @@ export type StreamTimer =
   | 'negotiation'
   /** our close to the peer's */
   | 'close'
+  /** `<resume/>` to its answer */
+  | 'management'
 
 export type StreamInput =
   | Decoded
@@ -40,6 +42,10 @@ export type StreamInput =
   | { readonly type: 'secured'; readonly peerCertificate: boolean }
   /** answer to need-verification */
   | ({ readonly type: 'verification'; readonly outcome: DialbackOutcome } & Verification)
+  /** initiating, once stream management may be asked for: ask for a new one, or for one that was lost; else nothing */
+  | { readonly type: 'manage'; readonly how: Manage }
+  /** answer to need-resumption: what of that one's stanzas we have handled (0 to 2^32-1); null: there is no such thing here */
+  | { readonly type: 'resumption'; readonly h: number | null }
   | { readonly type: 'timeout'; readonly timer: StreamTimer }
   /** end the stream in order; with a failure, by its stream error */
   | { readonly type: 'end'; readonly failure: Failure | null }
@@ -75,6 +81,8 @@ export type StreamOutput =
       readonly peerLimits: PeerLimits
       /** stanzas go both ways (XEP-0288) */
       readonly bidi: boolean
+      /** stream management: initiating: it may be asked for now, by `manage`; receiving: it is offered */
+      readonly sm: boolean
     }
   /** receiving, after established: stanzas go both ways from here on (BI-04) */
   | { readonly type: 'bidi'; readonly peerLimits: PeerLimits }
@@ -82,6 +90,14 @@ export type StreamOutput =
   | { readonly type: 'authorised'; readonly pair: DomainPair; readonly proof: PeerProof }
   /** only after established, only for proven pairs */
   | { readonly type: 'stanza'; readonly stanza: Stanza }
+  /** stream management (XEP-0198): what has come of it; counters begin here, or go on */
+  | { readonly type: 'managed'; readonly management: Management }
+  /** receiving: the peer wants to go on with what was `previd`, of which it has handled `h`; answered by `resumption`, always and soon */
+  | { readonly type: 'need-resumption'; readonly previd: string; readonly h: number }
+  /** only where stream management is on: the peer has handled so many, modulo 2^32; until its close */
+  | { readonly type: 'ack'; readonly h: number }
+  /** only where it is on: the peer wants to be told; the caller writes ackElement() in the same turn (SM-05) */
+  | { readonly type: 'ack-request' }
   /** close the transport now, with this RFC 6455 code */
   | { readonly type: 'close-transport'; readonly code: 1000 | 1001 | 1008 | 1009; readonly reason: string }
   /** exactly once, always last; null: ended in order */
@@ -97,6 +113,32 @@ export type StreamProgress =
   | { readonly name: 'authenticating'; readonly mechanism: 'EXTERNAL' | 'DIALBACK' }
   | { readonly name: 'starttls' }
   | { readonly name: 'closing' }
+
+export type Manage =
+  | { readonly type: 'enable'; readonly resume: boolean }
+  | { readonly type: 'resume'; readonly previd: string; readonly h: number }
+
+/** Initiating: the peer's answer. Receiving: ours, which is written ahead of this. */
+export type Management =
+  | {
+      readonly type: 'enabled'
+      /** by which a lost stream can be resumed; null: it cannot */
+      readonly id: string | null
+      /** how long after its loss; null where nobody said */
+      readonly maxSeconds: number | null
+    }
+  /** the peer has handled `h` */
+  | { readonly type: 'resumed'; readonly h: number }
+  /**
+   * initiating: the peer refuses, or did not answer in time ('remote-server-timeout'); after a failed resumption a new one
+   * may be asked for on the same stream
+   */
+  | {
+      readonly type: 'failed'
+      /** what it had handled of what was to be resumed; null: it does not say */
+      readonly h: number | null
+      readonly condition: StanzaCondition
+    }
 
 /** A key that was shown to us, and the stream id that it was made for. */
 export interface Verification {

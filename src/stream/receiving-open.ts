@@ -20,6 +20,7 @@ import {
   negotiating,
   nextId,
   offer,
+  offersSm,
   type ReceivingState,
   type Restarting,
   writeFeatures,
@@ -94,16 +95,15 @@ function onSecondOpen(state: Restarting, header: StreamHeader): Step<ReceivingSt
   if (refusal !== null)
     return leave(state, after(opened, close(refusal, { afterMs: options.limits.closeMs })))
   const proof = proveByExternal(peer)
+  const sm = offersSm(state, true) ? 'offered' : 'not-offered'
+  const next = { ...common(state), headers: state.headers + 1, sm } as const
   return {
-    state: established({ ...common(state), headers: state.headers + 1 }, [pair], {
-      verifying: [],
-      certified: true,
-    }),
+    state: established(next, [pair], { verifying: [], certified: true }),
     outputs: [
       disarm('open'),
       ...opened,
       ...writeFeatures(state, { external: false, authenticated: true }),
-      agreed(state, pair, proof),
+      agreed(next, pair, proof),
     ],
   }
 }

@@ -36,6 +36,8 @@ export interface ReceivingOptions {
   readonly dialback?: DialbackSecret
   /** stanzas both ways are offered, before authentication (XEP-0288); absent: not */
   readonly bidi?: boolean
+  /** stream management is offered (XEP-0198); absent: never */
+  readonly sm?: OfferedManagement
   /** headers from before version 1.0 are taken, where dialback is */
   readonly legacy?: boolean
   /** absent: 'pair' */
@@ -53,6 +55,13 @@ export interface ReceivingOptions {
     | 'dialbackPairs'
     | 'dialbackKeyBytes'
   >
+}
+
+export interface OfferedManagement {
+  /** fresh and unguessable, by streamId(): by it the stream can be resumed */
+  readonly id: string
+  /** how long after its loss; 0: not at all */
+  readonly maxSeconds: number
 }
 
 export type ReceivingState =
@@ -82,6 +91,14 @@ export interface Common {
   readonly served: boolean
   /** stanzas both ways: asked for, with these limits of the peer (LI-02), or not yet */
   readonly bidi: 'not-offered' | 'offered' | PeerLimits
+  /** stream management: asked for, once the peer is proven; or what it wants to resume, until the caller has answered */
+  readonly sm: 'not-offered' | 'offered' | 'on' | Resuming
+}
+
+export interface Resuming {
+  readonly previd: string
+  /** what the peer has handled of ours */
+  readonly h: number
 }
 
 export interface AwaitingOpen extends Common {
@@ -133,15 +150,16 @@ export type Live = Exclude<ReceivingState, Closing | Ended>
 
 /** From a state to another, with what is true in all of them. */
 export function common(state: Live): Common {
-  const { options, unsolicited, inVain, secure, certificate, headers, served, bidi } = state
-  return { options, unsolicited, inVain, secure, certificate, headers, served, bidi }
+  const { options, unsolicited, inVain, secure, certificate, headers, served, bidi, sm } = state
+  return { options, unsolicited, inVain, secure, certificate, headers, served, bidi, sm }
 }
 
 /** The features before authentication, and a peer that may ask for what they list. */
 export function offer(state: Common, pair: DomainPair | null, peer: ProvenVerdict | null): Step<Negotiating> {
   const bidi = offersBidi(state) ? 'offered' : 'not-offered'
+  const sm = offersSm(state, false) ? 'offered' : 'not-offered'
   return {
-    state: negotiating({ ...state, bidi }, pair, peer),
+    state: negotiating({ ...state, bidi, sm }, pair, peer),
     outputs: writeFeatures(state, { external: peer !== null, authenticated: false }),
   }
 }
@@ -161,9 +179,10 @@ export function established(
 }
 
 /** What is said of a stream that stands now. BI-04: what was asked for before authentication holds. */
-export function agreed({ bidi }: Common, pair: DomainPair, proof: PeerProof): StreamOutput {
+export function agreed({ bidi, sm }: Common, pair: DomainPair, proof: PeerProof): StreamOutput {
   const isBidi = typeof bidi !== 'string'
-  return { type: 'established', pair, proof, peerLimits: isBidi ? bidi : NO_LIMITS, bidi: isBidi }
+  const peerLimits = isBidi ? bidi : NO_LIMITS
+  return { type: 'established', pair, proof, peerLimits, bidi: isBidi, sm: sm === 'offered' }
 }
 
 /** The deadline of a state: each has one until the peer is proven. */
@@ -185,7 +204,12 @@ export function timerOf(state: Live): StreamTimer | null {
 export function fail(state: Live, failure: Failure | null, isTold = false): Step<ReceivingState> {
   if (state.type === 'awaiting-tls') return drop(failure)
   const takes = state.type === 'established' ? state.takes : null
-  const closed = close(failure, { takes, isTold, afterMs: state.options.limits.closeMs })
+  const closed = close(failure, {
+    takes,
+    managed: state.sm === 'on',
+    isTold,
+    afterMs: state.options.limits.closeMs,
+  })
   return leave(state, after(headerBefore(state), closed))
 }
 
@@ -232,6 +256,12 @@ function offersBidi({ options, secure }: Common): boolean {
   return options.bidi === true && (secure || options.starttls !== 'required')
 }
 
+/** SM-04: features come once where dialback proves the peer, so they list it whenever that is offered. */
+export function offersSm({ options, secure }: Common, authenticated: boolean): boolean {
+  if (options.sm === undefined) return false
+  return authenticated || (options.dialback !== undefined && (secure || options.starttls !== 'required'))
+}
+
 export function writeFeatures(
   state: Common,
   offered: { readonly external: boolean; readonly authenticated: boolean },
@@ -245,6 +275,7 @@ export function writeFeatures(
     // Where TLS is required it comes before everything.
     dialback: dialback !== undefined && tls !== 'required',
     bidi: !offered.authenticated && offersBidi(state),
+    sm: offersSm(state, offered.authenticated),
     limits,
   })
   return [writeElement(element), { type: 'progress', step: { name: 'features', features: names } }]

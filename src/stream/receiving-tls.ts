@@ -13,7 +13,7 @@ export function onStartTls(state: Negotiating): Step<ReceivingState> {
   if (starttls === 'never' || pair === null) return after([writeElement(TLS_FAILURE)], fail(state, null))
   return {
     // RFC 6120 §5.4.3.3: what was said so far may have been anybody's; it is forgotten.
-    state: { ...common(state), type: 'awaiting-tls', bidi: 'not-offered' },
+    state: { ...common(state), type: 'awaiting-tls', bidi: 'not-offered', sm: 'not-offered' },
     outputs: [
       disarm('negotiation'),
       { type: 'progress', step: { name: 'starttls' } },

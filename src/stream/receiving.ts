@@ -11,6 +11,7 @@ import { onBidi } from './receiving-bidi.ts'
 import { onDialback, onVerification } from './receiving-dialback.ts'
 import { onIdentity, onOpen } from './receiving-open.ts'
 import { onSasl } from './receiving-sasl.ts'
+import { onResumption, onSm } from './receiving-sm.ts'
 import {
   type AwaitingIdentity,
   type Established,
@@ -38,6 +39,7 @@ export function startReceiving(options: ReceivingOptions): Step<ReceivingState> 
       headers: 0,
       served: false,
       bidi: 'not-offered',
+      sm: 'not-offered',
     },
     outputs: [arm('open', options.limits.openMs)],
   }
@@ -62,6 +64,10 @@ export function stepReceiving(state: ReceivingState, input: StreamInput): Step<R
       return state.type === 'awaiting-tls' ? onSecured(state, input.peerCertificate) : unmoved(state)
     case 'verification':
       return onVerification(state, input, input.outcome)
+    case 'manage':
+      return unmoved(state)
+    case 'resumption':
+      return onResumption(state, input.h)
     case 'timeout':
       return onTimeout(state, input.timer)
     case 'end':
@@ -119,11 +125,13 @@ function onEarly(
 function onOther(state: Live, kind: ElementKind, scanned: ScannedElement): Step<ReceivingState> {
   switch (kind) {
     case 'error':
-      return leave(state, answerError(scanned, state.options.limits.closeMs))
+      return leave(state, answerError(scanned, state.options.limits.closeMs, state.sm === 'on'))
     case 'dialback':
       return onDialback(state, scanned)
     case 'bidi':
       return onBidi(state, scanned)
+    case 'sm':
+      return onSm(state, scanned)
     case 'starttls':
       return fail(state, violated('unsupported-stanza-type', 'WS-65', 'STARTTLS, which is not offered'))
     default:

@@ -94,6 +94,8 @@ export function stepVerifying(state: VerifyingState, input: StreamInput): Step<V
     case 'secured':
     case 'identity':
     case 'verification':
+    case 'manage':
+    case 'resumption':
       return { state, outputs: NOTHING }
   }
 }

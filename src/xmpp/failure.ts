@@ -11,8 +11,14 @@ export interface Violation {
   readonly rule: RuleId
   /** for a person; never quotes the peer's bytes */
   readonly detail: string
-  /** application element of the stream error, where one is defined */
-  readonly application?: 'stanza-too-big'
+  /** application element of the stream error, where one is defined; in the namespace of XEP-0205 where it is a mere name */
+  readonly application?: 'stanza-too-big' | ApplicationElement
+}
+
+export interface ApplicationElement {
+  readonly name: string
+  readonly namespace: string
+  readonly attributes: Readonly<Record<string, string>>
 }
 
 /** What the peer, or whoever answered in its place, did. */

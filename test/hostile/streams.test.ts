@@ -130,7 +130,6 @@ const refused: Readonly<Record<Depth, readonly Row[]>> = {
       'unsupported-stanza-type',
       `<success xmlns="${NS.sasl}"/>`,
     ],
-    ['stream management before authentication', 'unsupported-stanza-type', '<enable xmlns="urn:xmpp:sm:3"/>'],
     ['a client stanza', 'invalid-namespace', message().replace('jabber:server', 'jabber:client')],
     ['half a message', 'not-well-formed', auth().slice(0, -1)],
     ['an auth with a comment', 'restricted-xml', auth('<!-- x -->')],

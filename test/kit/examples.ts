@@ -124,6 +124,15 @@ S1> <close xmlns='urn:ietf:params:xml:ns:xmpp-framing-server'/>
 S1> <db:result xmlns:db='jabber:server:dialback' xmlns='jabber:server' from='montague.example' to='rooms.capulet.example' type='error'><error type='auth'><forbidden xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></db:result>
 `)
 
+/** EX-60: stream management */
+export const MANAGEMENT = exchange(`
+C1> <enable xmlns='urn:xmpp:sm:3'/>
+S1> <enabled xmlns='urn:xmpp:sm:3'/>
+C1> <message xmlns='jabber:server' from='juliet@capulet.example/balcony' to='romeo@montague.example' id='m3'><body>one</body></message>
+C1> <r xmlns='urn:xmpp:sm:3'/>
+S1> <a xmlns='urn:xmpp:sm:3' h='1'/>
+`)
+
 /** EX-30: Stream errors */
 export const STREAM_ERRORS = exchange(`
 -- unknown host (from is one of ours, or '')

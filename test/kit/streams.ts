@@ -95,6 +95,14 @@ export class Side<S> {
   ended: Failure | null | undefined
   closeCode: number | undefined
   established: Extract<StreamOutput, { type: 'established' }> | null = null
+  /** what came of stream management */
+  readonly managed: Extract<StreamOutput, { type: 'managed' }>['management'][] = []
+  /** what the peer has acknowledged */
+  readonly acks: number[] = []
+  /** what it wants to resume; the test answers */
+  readonly resumptions: Extract<StreamOutput, { type: 'need-resumption' }>[] = []
+  /** how often it has asked what we have handled */
+  requests = 0
   /** asked for after established */
   bidi: Extract<StreamOutput, { type: 'bidi' }> | null = null
   state: S
@@ -131,6 +139,7 @@ export class Side<S> {
       this.#betweenTls = false
       this.secured = true
     }
+    if (input.type === 'timeout') this.timers.delete(input.timer)
     const before = this.outputs.length
     this.#carryOut(this.#step(this.state, input))
     const asked = this.outputs.slice(before).find(({ type }) => type === 'need-identity')
@@ -168,6 +177,11 @@ export class Side<S> {
 
   get isEstablished(): boolean {
     return this.established !== null && this.ended === undefined
+  }
+
+  /** stream management is on */
+  get isManaged(): boolean {
+    return this.managed.some(({ type }) => type !== 'failed')
   }
 
   #carryOut({ state, outputs }: Step<S>): void {
@@ -226,6 +240,22 @@ export class Side<S> {
         if (this.established?.bidi !== false || this.bidi !== null)
           throw new Error('bidi twice, or too early')
         this.bidi = output
+        break
+      case 'managed':
+        if (this.established?.sm !== true || this.isManaged) throw new Error('managed twice, or too early')
+        this.managed.push(output.management)
+        break
+      case 'ack':
+        if (!this.isManaged) throw new Error('an ack where nothing is managed')
+        this.acks.push(output.h)
+        break
+      case 'ack-request':
+        if (!this.isManaged || this.#hasClosed) throw new Error('asked where nothing can be answered')
+        this.requests += 1
+        break
+      case 'need-resumption':
+        if (this.established?.sm !== true || this.isManaged) throw new Error('resumed twice, or too early')
+        this.resumptions.push(output)
         break
       case 'need-verification': {
         const { pair, from, to, id, key } = output
@@ -384,6 +414,13 @@ export const DIALBACK_OFFERED = features(`<dialback xmlns='${NS.dialbackFeature}
 export const error = (condition: string) =>
   `<stream:error xmlns:stream='${NS.stream}'><${condition} xmlns='${NS.streamErrors}'/></stream:error>`
 
+/** of stream management */
+export const sm = (name: string, attributes = '', content = '') =>
+  `<${name} xmlns='${NS.sm}'${attributes === '' ? '' : ` ${attributes}`}>${content}</${name}>`
+export const SM_OFFERED = `<sm xmlns='${NS.sm}'/>`
+export const smFailed = (condition: string, attributes = '') =>
+  sm('failed', attributes, `<${condition} xmlns='${NS.stanzaErrors}'/>`)
+
 export const message = (attributes: string, content = '<body>hello</body>') =>
   `<message xmlns='jabber:server' ${attributes}>${content}</message>`
 export const GOOD_MESSAGE = message(
@@ -398,9 +435,13 @@ export function establishedReceiving(wire: Wire, overrides: Overrides<ReceivingO
   return side
 }
 
-export function establishedInitiating(wire: Wire, overrides: Overrides<InitiatingOptions> = {}): Initiating {
+export function establishedInitiating(
+  wire: Wire,
+  overrides: Overrides<InitiatingOptions> = {},
+  offered = '',
+): Initiating {
   const open = wire.open(FROM_MONTAGUE)
-  const side = initiating(wire, overrides).say(open, EXTERNAL_OFFERED, SUCCESS, open, features(''))
+  const side = initiating(wire, overrides).say(open, EXTERNAL_OFFERED, SUCCESS, open, features(offered))
   if (!side.isEstablished) throw new Error(`not established: ${JSON.stringify(side.ended)}`)
   return side
 }

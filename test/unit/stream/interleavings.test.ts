@@ -15,6 +15,7 @@ import {
   features,
   GOOD_MESSAGE,
   ID_1,
+  ID_2,
   type Initiating,
   initiating,
   inTheClear,
@@ -25,8 +26,10 @@ import {
   type Receiving,
   receiving,
   SECRETS,
+  SM_OFFERED,
   SUCCESS,
   sasl,
+  sm,
   TO_CAPULET,
   TO_MONTAGUE,
   unproven,
@@ -38,7 +41,7 @@ import {
 
 // Whatever comes, in whatever order. The kit's Side throws where outputs break a rule: nothing after `ended`, nothing
 // written after the close or between plaintext and TLS, no stanza before `established` or of a domain that is not
-// proven, one `established`, one end of the transport.
+// proven, one `established`, one end of the transport; stream management on once at most, and no ack where it is not.
 
 const VERONA = domain('verona.example')
 const STARTTLS = `<starttls xmlns='${NS.tls}'/>`
@@ -49,6 +52,15 @@ const REQUESTS = [
   `<bidi xmlns='${NS.bidi}'/>`,
   `<bidi xmlns='${NS.bidiFeature}'/>`,
   `<bidi xmlns='${NS.bidi}'><limits xmlns='${NS.limits}'><max-bytes>20000</max-bytes></limits></bidi>`,
+]
+
+/** More of it on a stream that stands: management-interleavings. */
+const MANAGEMENT = [
+  features(SM_OFFERED),
+  sm('enable'),
+  sm('resume', `previd='x' h='1'`),
+  sm('r'),
+  sm('a', `h='1'`),
 ]
 
 /** What a peer may say: right things often enough to come far, and wrong ones. */
@@ -101,6 +113,7 @@ const words = (wire: Wire): readonly string[] => [
   db('verify', { ...TO_MONTAGUE, id: ID_1 }, 'key'),
   db('verify', { ...TO_MONTAGUE, id: ID_1, type: 'valid' }),
   ...REQUESTS,
+  ...MANAGEMENT,
   `<foo xmlns='urn:x'/>`,
   '<!-- x -->',
   '<a>',
@@ -118,6 +131,9 @@ const inputs: readonly StreamInput[] = [
   { type: 'timeout', timer: 'open' },
   { type: 'timeout', timer: 'negotiation' },
   { type: 'timeout', timer: 'close' },
+  { type: 'timeout', timer: 'management' },
+  { type: 'manage', how: { type: 'resume', previd: 'x', h: 0 } },
+  { type: 'resumption', h: null },
   { type: 'end', failure: null },
   { type: 'end', failure: { by: 'us', kind: 'shutdown', detail: 'stopping' } },
   { type: 'end', failure: { by: 'us', kind: 'overload', detail: 'too much' } },
@@ -167,11 +183,18 @@ function play(side: Any, played: readonly Move[]): Set<string> {
   return given
 }
 
-/** Each state has exactly one deadline, but where TLS has its own and where the peer is proven. */
+/** Each state has exactly one deadline, but where TLS has its own, and where the peer is proven and nothing is asked of it. */
 function checkDeadlines(side: Any): void {
   if (side.ended !== undefined) return
   const { type } = side.state
-  expect([type, side.timers.size]).toEqual([type, type === 'established' || type === 'awaiting-tls' ? 0 : 1])
+  const hasNone = type === 'awaiting-tls' || (type === 'established' && !isResuming(side.state))
+  expect([type, side.timers.size]).toEqual([type, hasNone ? 0 : 1])
+}
+
+function isResuming(state: object): boolean {
+  return 'sm' in state && typeof state.sm === 'object' && state.sm !== null && 'type' in state.sm
+    ? state.sm.type === 'resuming'
+    : false
 }
 
 function checkEnd(side: Any): void {
@@ -201,6 +224,7 @@ describe.each(WIRES)('any order of things over $name', wire => {
       { dialback: SECRETS.montague },
       { bidi: true },
       { dialback: SECRETS.montague, bidi: true },
+      { dialback: SECRETS.montague, sm: { id: ID_2, maxSeconds: 300 } },
       ...(wire.name === 'tcp'
         ? [
             {
@@ -217,6 +241,8 @@ describe.each(WIRES)('any order of things over $name', wire => {
     initiating: [
       {},
       { dialback: SECRETS.capulet, bidi: true },
+      { bidi: true, sm: 'always' } as const,
+      { dialback: SECRETS.capulet, sm: 'offered' } as const,
       ...(wire.name === 'tcp'
         ? [
             { ...clear(wire), dialback: SECRETS.capulet, bidi: true },
