@@ -34,13 +34,11 @@ import {
 } from '../kit/streams.ts'
 import { type Tree, treeOf } from '../kit/xml-tree.ts'
 
-// Keys and elements (PROTOCOL E.1, E.2), and the exchanges of the digest, byte by byte but for stream management. What
-// streams do with them: dialback-streams.
+// Keys and elements (PROTOCOL E.1, E.2), and the exchanges of the digest, byte by byte. What streams do with them:
+// dialback-streams.
 
 const texts = (exchange: readonly Said[], by: Said['by'], socket: number) =>
-  exchange
-    .filter(said => said.by === by && said.socket === socket)
-    .map(({ text }) => text.replace(`<sm xmlns='${NS.sm}'/>`, ''))
+  exchange.filter(said => said.by === by && said.socket === socket).map(({ text }) => text)
 const isDialback = (text: string) => text.startsWith('<db:')
 const trees = (sent: readonly string[]) => sent.filter(isDialback).map(treeOf)
 
@@ -345,9 +343,9 @@ describe('the exchanges of the digest', () => {
     expect(side.sent).toEqual(texts(DIALBACK, 'C', 1).slice(0, 2))
   })
 
-  it('[DB-10 DB-11 DB-20] EX-20, socket 1, as montague.example, which is shown keys of two domains', () => {
-    const limits = { stanzaBytes: 262_144 }
-    const side = receiving(wire, { ...inTheClear(wire), dialback: SECRETS.montague, bidi: true, limits })
+  it('[DB-10 DB-11 DB-20 SM-04] EX-20, socket 1, as montague.example, which is shown keys of two domains', () => {
+    const offered = { bidi: true, sm: { id: ID_2, maxSeconds: 300 }, limits: { stanzaBytes: 262_144 } }
+    const side = receiving(wire, { ...inTheClear(wire), dialback: SECRETS.montague, ...offered })
     const [open = '', key = '', stanza = '', verify = '', second = ''] = texts(DIALBACK, 'C', 1)
     side.say(open, key).answer('valid').say(stanza, verify, second).answer('valid')
     expect(side.stanzas.map(({ id }) => id)).toEqual(['m1'])

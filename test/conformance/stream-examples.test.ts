@@ -20,11 +20,13 @@ import {
   GOOD_MESSAGE,
   ID_1,
   ID_2,
+  ID_3,
   initiating,
   keyOf,
   MONTAGUE,
   receiving,
   SECRETS,
+  SM_OFFERED,
   verifying,
   WEBSOCKET,
 } from '../kit/streams.ts'
@@ -39,15 +41,22 @@ function meant(text: string): Tree {
   return withoutText(treeOf(text))
 }
 
-/** Without what this implementation does not offer yet. */
 const texts = (exchange: readonly Said[], by: Said['by'], socket = 1) =>
-  exchange
-    .filter(said => said.by === by && said.socket === socket)
-    .map(({ text }) => text.replace(`<sm xmlns='${NS.sm}'/>`, ''))
+  exchange.filter(said => said.by === by && said.socket === socket).map(({ text }) => text)
 
 /** What both sides of these exchanges can do. */
 const capulet = { limits, dialback: SECRETS.capulet } as const
-const montague = { limits, dialback: SECRETS.montague, bidi: true } as const
+const montague = {
+  limits,
+  dialback: SECRETS.montague,
+  bidi: true,
+  sm: { id: ID_3, maxSeconds: 300 },
+} as const
+
+/** DB-22, SM-04: where further pairs can prove themselves, or this one by a key, the features say what may be asked for. */
+const early = (features = '') => features.replace('<limits', `${SM_OFFERED}<limits`)
+const late = (features = '') =>
+  features.replace('<sm', `<dialback xmlns='${NS.dialbackFeature}'><errors/></dialback><sm`)
 
 const isStanza = (text: string) => /^<(message|presence|iq) /.test(text)
 
@@ -66,16 +75,8 @@ describe('the exchanges of the digest', () => {
   it('[WS-40 SA-02 SA-04 SA-10 DB-22] EX-10, as montague.example, but that further pairs can prove themselves', () => {
     const side = receiving(wire, montague)
     for (const text of texts(EXTERNAL, 'C')) side.say(text)
-    const dialback = `<dialback xmlns='${NS.dialbackFeature}'><errors/></dialback>`
     const [open = '', features = '', success = '', again = '', last = '', close = ''] = texts(EXTERNAL, 'S')
-    expect(side.sent).toEqual([
-      open,
-      features,
-      success,
-      again,
-      last.replace('<limits', `${dialback}<limits`),
-      close,
-    ])
+    expect(side.sent).toEqual([open, early(features), success, again, late(last), close])
     expect(side.stanzas.map(({ bytes }) => new TextDecoder().decode(bytes))).toEqual(
       texts(EXTERNAL, 'C').filter(isStanza),
     )
@@ -121,14 +122,8 @@ describe('the exchanges of the digest', () => {
   it('[BI-01 BI-04 LI-02] EX-50, as montague.example', () => {
     const side = receiving(wire, montague).say(wire.open(FROM_CAPULET))
     for (const text of texts(BIDI, 'C')) side.say(text)
-    const dialback = `<dialback xmlns='${NS.dialbackFeature}'><errors/></dialback>`
     const [features, success, open, last = ''] = texts(BIDI, 'S')
-    expect(side.sent.slice(1)).toEqual([
-      features,
-      success,
-      open,
-      last.replace('<limits', `${dialback}<limits`),
-    ])
+    expect(side.sent.slice(1)).toEqual([early(features), success, open, late(last)])
     expect(side.established).toMatchObject({
       bidi: true,
       peerLimits: { maxBytes: 262_144, idleSeconds: 900 },
