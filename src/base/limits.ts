@@ -76,8 +76,20 @@ export const LIMITS = {
     200,
     'from a stanza to the ping that asks whether it was read; at most 5 a second, a quarter of pings_per_second',
   ),
-  unconfirmedStanzas: limit('count', 500, 'remembered of those the peer has not confirmed; all are counted'),
+  unconfirmedStanzas: limit(
+    'count',
+    500,
+    'remembered of those the peer has not confirmed; with stream management its window: the source is slowed',
+  ),
   unconfirmedBytes: limit('bytes', 4 * MIB, 'the same in bytes'),
+  requestStanzas: limit('count', 100, 'stanzas to the next question what has arrived: five in a full window'),
+  ackStanzas: limit('count', 50, 'taken from a peer, and it is told unasked: ten times in a full window'),
+  ackMs: limit('ms', 5_000, 'the same by time'),
+  resumeMs: limit(
+    'ms',
+    300_000,
+    'after the loss of a stream it can be resumed for this long (ejabberd: 300 s)',
+  ),
   inboundBytesPerSecond: limit(
     'bytes/s',
     MIB,

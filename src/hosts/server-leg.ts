@@ -99,9 +99,9 @@ export class ServerLeg {
         return {
           onStanza: stanza => this.#options.onStanza(stanza),
           onDrain: () => handler.onDrain(),
-          onEnded: (...end) => {
+          onEnded: (failure, unconfirmed, unconfirmedCount) => {
             barrier.close()
-            handler.onEnded(...end)
+            handler.onEnded(failure, unconfirmed, unconfirmedCount)
           },
         }
       },

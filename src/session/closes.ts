@@ -19,6 +19,16 @@ export class Closes {
     return this.#by !== null
   }
 
+  /** the transport went before either side had closed: nobody has ended anything (SM-10) */
+  get isLoss(): boolean {
+    return this.#by === 'transport-closed' && !this.#peers
+  }
+
+  /** the peer has closed, or said why it will */
+  get isPeers(): boolean {
+    return this.#peers || this.#by === 'element'
+  }
+
   peers(): void {
     this.#peers = true
   }

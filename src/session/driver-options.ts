@@ -3,7 +3,7 @@ import type { IdentityVerdict } from '../identity/index.ts'
 import type { DialbackOutcome, StanzasTo, StreamInput, StreamOutput, Verification } from '../stream/index.ts'
 import type { StartTlsOptions, TlsFacts } from '../transport/index.ts'
 import type { Domain, DomainPair } from '../xmpp/index.ts'
-import type { Barrier, SessionOptions } from './options.ts'
+import type { Barrier, InitiatingManagement, SessionOptions } from './options.ts'
 import type { Wire } from './wire.ts'
 
 /** A stream machine with its state: an input makes outputs. */
@@ -23,6 +23,8 @@ export interface DriverOptions {
   /** absent: no keys are taken */
   readonly verify?: (verification: Verification, signal: AbortSignal) => Promise<DialbackOutcome>
   readonly barrier?: Barrier | undefined
+  /** initiating: absent: never */
+  readonly management?: InitiatingManagement | undefined
   /** what may go out on a stream that the peer has opened, where it is bidi; absent: 'pair', the inverse of what is proven */
   readonly sends?: StanzasTo
   /** of a stream that asks about a key */

@@ -1,4 +1,4 @@
-import type { LocalFailure, NetworkFailure, StreamRole } from '../base/index.ts'
+import type { LocalFailure, NetworkFailure, StreamRole, Timer } from '../base/index.ts'
 import { type Codec, OVERSIZE } from '../framing/index.ts'
 import type { StreamInput, StreamOutput } from '../stream/index.ts'
 import type { Transport, TransportFacts, TransportHandler } from '../transport/index.ts'
@@ -9,11 +9,14 @@ import { Confirmation, type ConfirmationOptions } from './confirmation.ts'
 import type { DriverOptions } from './driver-options.ts'
 import { StreamEvents } from './events.ts'
 import { Liveness } from './liveness.ts'
+import type { Managed, Management } from './management.ts'
+import { Managing } from './managing.ts'
 import type { SessionOptions } from './options.ts'
 import { Outflow } from './outflow.ts'
 import { defectOf, Owner } from './owner.ts'
 import { Questions } from './questions.ts'
 import { Reading } from './reading.ts'
+import { Resend } from './resend.ts'
 import type { EstablishedSession } from './session.ts'
 import { type Driver, StandingSession } from './standing.ts'
 import { Steps } from './steps.ts'
@@ -25,7 +28,7 @@ type Closed = { readonly failure: NetworkFailure | LocalFailure | null }
  * Feeds one machine with what one transport brings and carries out what it answers. All that happens to a session comes
  * through here: from the transport, from a timer, from its owner, or from its handler's promise.
  */
-export class SessionDriver implements Driver, TransportHandler {
+export class SessionDriver implements Driver, Managed, TransportHandler {
   readonly role: StreamRole
   readonly #parts: DriverOptions
   readonly #options: SessionOptions
@@ -41,7 +44,17 @@ export class SessionDriver implements Driver, TransportHandler {
   readonly #steps: Steps
   readonly #questions: Questions
   readonly #owner: Owner
+  readonly #managing: Managing
+  readonly #resend: Resend
   readonly #startMs: number
+  /** proven, and its owner does not know yet whether what was before goes on here */
+  #proven: StandingSession | null = null
+  #carried = 0
+  /** the peer offers stream management, or we do */
+  #hasManagement = false
+  /** send has returned false, and onDrain has not followed */
+  #isFull = false
+  #abortTimer: Timer | null = null
   #established: StandingSession | null = null
   /** the machine has ended */
   #outcome: { readonly failure: Failure | null } | null = null
@@ -66,7 +79,14 @@ export class SessionDriver implements Driver, TransportHandler {
     this.#events = new StreamEvents(session.observer, transport, role, names)
     this.#timers = new Timers(clock, timer => this.#steps.feed({ type: 'timeout', timer }))
     this.#outflow = new Outflow({ transport, limits, clock, onStuck: failure => this.abort(failure) })
-    this.#confirmation = new Confirmation({ transport, limits, clock, ...this.#barrier() })
+    this.#confirmation = new Confirmation({
+      transport,
+      limits,
+      clock,
+      ...this.#barrier(),
+      request: () => this.#managing.request(),
+      onConfirmed: () => this.#onConfirmed(),
+    })
     this.#closes = new Closes(this.#confirmation)
     this.#liveness = new Liveness({
       limits,
@@ -94,6 +114,18 @@ export class SessionDriver implements Driver, TransportHandler {
     })
     this.#questions = new Questions(options, this.#events, input => this.#steps.feed(input))
     this.#owner = new Owner(session.handler, failure => this.end(failure))
+    this.#resend = new Resend({ write: stanza => this.#write(stanza) })
+    this.#managing = new Managing({
+      transport,
+      codec: this.#codec,
+      confirmation: this.#confirmation,
+      limits,
+      clock,
+      feed: input => this.#steps.feed(input),
+      stream: this,
+      onManaged: (management, carried) => this.#onManaged(management, carried),
+      onNotResumed: () => this.#onNotResumed(),
+    })
   }
 
   /** @param outputs the machine's first */
@@ -125,8 +157,9 @@ export class SessionDriver implements Driver, TransportHandler {
     if (this.#told) throw new TypeError('sent into a session that has ended')
     this.#confirmation.add(stanza)
     if (this.#closes.isOurs || this.#over) return true
-    if (this.#transport.send(this.#codec.encode({ type: 'stanza', bytes: stanza.bytes }))) return true
-    this.#outflow.full()
+    const hasRoom = this.#resend.isOver ? this.#write(stanza) : this.#resend.behind(stanza)
+    if (hasRoom && !this.#confirmation.window.isFull) return true
+    this.#isFull = true
     return false
   }
 
@@ -134,12 +167,33 @@ export class SessionDriver implements Driver, TransportHandler {
     return this.#confirmation.confirmed
   }
 
+  get management(): Management | null {
+    return this.#managing.management
+  }
+
+  get isManageable(): boolean {
+    return this.#hasManagement && this.#managing.management === null && !this.#managing.hasMoved
+  }
+
+  get carried(): number {
+    return this.#carried
+  }
+
+  get isFull(): boolean {
+    return this.#isFull
+  }
+
   answered(id: number): void {
     this.#confirmation.answered(id)
   }
 
   end(failure: Failure | null): void {
-    this.#steps.feed({ type: 'end', failure })
+    if (!isOrderly(failure)) {
+      this.#steps.feed({ type: 'end', failure })
+      return
+    }
+    // What has come and is not taken would have to come again (SM-05).
+    this.#whenTaken(() => this.#steps.feed({ type: 'end', failure }))
   }
 
   abort(failure: Failure): void {
@@ -171,8 +225,8 @@ export class SessionDriver implements Driver, TransportHandler {
 
   onDrain(): void {
     this.#outflow.drained()
-    const established = this.#established
-    if (established !== null && !this.#closes.isOurs) this.#owner.drained(established)
+    if (!this.#resend.isOver && !this.#resend.goOn()) return
+    this.#drained()
   }
 
   onClosed(failure: NetworkFailure | LocalFailure | null): void {
@@ -184,8 +238,14 @@ export class SessionDriver implements Driver, TransportHandler {
   // -- reading -------------------------------------------------------------------------------------------------------
 
   #onFrame(frame: StreamInput): void {
-    if (frame.type === 'close') this.#closes.peers()
-    this.#steps.feed(frame)
+    if (frame.type !== 'close') {
+      this.#steps.feed(frame)
+      return
+    }
+    this.#closes.peers()
+    // The answer to its close is preceded by our last word on what it has sent.
+    if (this.#closes.isOurs) this.#steps.feed(frame)
+    else this.#whenTaken(() => this.#steps.feed(frame))
   }
 
   #onCaughtUp(): void {
@@ -198,9 +258,31 @@ export class SessionDriver implements Driver, TransportHandler {
   }
 
   #deliver(stanza: Stanza): void {
-    if (this.#established === null) return
-    const busy = this.#owner.stanza(stanza, this.#established)
-    if (busy !== null) this.#reading.hold(busy)
+    // The peer knows that we have not taken it, and sends it again: elsewhere, or on its next stream.
+    if (this.#managing.hasMoved || (this.#managing.management !== null && this.#closes.isOurs)) return
+    if (this.#proven !== null) this.#tellEstablished(0)
+    if (this.#established === null || !this.#managing.received()) return
+    const custody = this.#managing.management?.custody ?? null
+    const busy = this.#owner.stanza(stanza, this.#established, custody)
+    if (busy !== null) {
+      custody?.hold(busy)
+      this.#reading.hold(busy)
+    }
+    if (custody !== null) this.#managing.handled()
+  }
+
+  /** Read no further until all that has come is taken, for a while. */
+  #whenTaken(then: () => void): void {
+    const { management } = this.#managing
+    if (management === null || management.custody.taken() === management.custody.received) {
+      then()
+      return
+    }
+    this.#reading.freeze()
+    this.#managing.whenClear(this.#options.limits.closeMs / 2, () => {
+      then()
+      this.#reading.thaw()
+    })
   }
 
   // -- the machine ---------------------------------------------------------------------------------------------------
@@ -209,6 +291,18 @@ export class SessionDriver implements Driver, TransportHandler {
     switch (output.type) {
       case 'stanza':
         this.#deliver(output.stanza)
+        break
+      case 'ack':
+        this.#acked(output.h)
+        break
+      case 'ack-request':
+        this.#managing.requested()
+        break
+      case 'managed':
+        this.#managing.managed(output.management)
+        break
+      case 'need-resumption':
+        this.#managing.answer(this.#resumed(output.previd))
         break
       case 'write':
         // What a peer makes us write it has to read as well.
@@ -226,7 +320,7 @@ export class SessionDriver implements Driver, TransportHandler {
         break
       case 'progress':
         this.#events.progress(output.step)
-        if (output.step.name === 'closing') this.#closes.ours(this.#steps.current)
+        if (output.step.name === 'closing') this.#closing()
         break
       case 'start-tls':
         this.#questions.startTls(output.pair)
@@ -276,16 +370,106 @@ export class SessionDriver implements Driver, TransportHandler {
   #establish(agreed: Extract<StreamOutput, { type: 'established' }>): void {
     const { limits } = this.#options
     const session = new StandingSession(this, agreed, this.#ageMs())
+    this.#hasManagement = agreed.sm
+    this.#proven = session
+    this.#codec.setLimits(xmlLimits(limits, 'authenticated'))
+    this.#transport.setMaxMessageBytes(limits.stanzaBytes)
+    this.#liveness.start()
+    const { management } = this.#parts
+    const wanted = agreed.sm ? (management?.resumes?.() ?? null) : null
+    if (wanted === null) this.#tellEstablished(0)
+    if (agreed.sm && management !== undefined && !this.#closes.isOurs)
+      this.#managing.ask(wanted, management.resumable)
+  }
+
+  /** @param carried stanzas of a stream that goes on here */
+  #tellEstablished(carried: number): void {
+    const session = this.#proven
+    if (session === null) return
+    this.#proven = null
+    this.#carried = carried
     const refusal = this.#owner.established(session)
     if (refusal !== null) {
       this.end(refusal)
       return
     }
     this.#established = session
-    this.#codec.setLimits(xmlLimits(limits, 'authenticated'))
-    this.#transport.setMaxMessageBytes(limits.stanzaBytes)
     this.#events.established(session)
-    this.#liveness.start()
+  }
+
+  // -- stream management ---------------------------------------------------------------------------------------------
+
+  /** What was before goes on here: first what the peer has not handled of it, in its order. */
+  #onManaged(management: Management, carried: number): void {
+    const { work } = management.custody
+    if (work !== null) this.#reading.hold(work)
+    if (carried > 0 || management.window.sent > 0) {
+      const left = carried > 0 ? this.#confirmation.stanzas() : []
+      if (left.length > 0 && (!this.#resend.start(left) || management.window.isFull)) this.#isFull = true
+    }
+    this.#carried = carried
+    this.#tellEstablished(carried)
+    if (this.#established !== null) this.#owner.managed(this.#established)
+  }
+
+  #onNotResumed(): void {
+    this.#tellEstablished(0)
+    const { management } = this.#parts
+    if (management !== undefined && !this.#closes.isOurs) this.#managing.ask(null, management.resumable)
+  }
+
+  #resumed(id: string): Management | null {
+    return this.#established === null ? null : this.#owner.resume(id, this.#established)
+  }
+
+  #acked(h: number): void {
+    const fault = this.#managing.acked(h)
+    if (fault !== null) this.end(fault)
+  }
+
+  /** Room may have come of it. */
+  #onConfirmed(): void {
+    const established = this.#established
+    if (established === null) return
+    this.#owner.confirmed(established)
+    if (this.#isFull && this.#outflow.isFree && this.#resend.isOver) this.#drained()
+  }
+
+  suspend(): void {
+    this.#reading.freeze()
+  }
+
+  proceed(): void {
+    this.#reading.thaw()
+  }
+
+  moved(): void {
+    const { clock, limits } = this.#options
+    this.#managing.moved()
+    this.#resend.stop()
+    // Its close is still answered.
+    this.#reading.clear()
+    this.#reading.thaw()
+    this.#abortTimer = clock.setTimer(limits.closeMs, () => this.abort(MOVED))
+  }
+
+  #closing(): void {
+    // SM-05
+    if (this.#closed === null) this.#managing.close()
+    this.#closes.ours(this.#steps.current)
+  }
+
+  #write(stanza: Stanza): boolean {
+    if (this.#transport.send(this.#codec.encode({ type: 'stanza', bytes: stanza.bytes }))) return true
+    this.#outflow.full()
+    return false
+  }
+
+  #drained(): void {
+    const established = this.#established
+    if (established === null || this.#closes.isOurs || !this.#confirmation.window.hasRoom) return
+    this.#isFull = false
+    this.#owner.drained(established)
   }
 
   #beat(): void {
@@ -304,13 +488,35 @@ export class SessionDriver implements Driver, TransportHandler {
     this.#steps.feed({ type: 'transport-closed', failure: this.#cause ?? closed.failure })
     this.#over = true
     this.#questions.giveUp()
-    for (const part of [this.#timers, this.#reading, this.#outflow, this.#liveness, this.#confirmation])
+    const resumable = this.#closes.isLoss && isLoss(this.#outcome?.failure) ? this.#managing.lost() : null
+    for (const part of [
+      this.#timers,
+      this.#reading,
+      this.#outflow,
+      this.#liveness,
+      this.#confirmation,
+      this.#managing,
+      this.#resend,
+    ])
       part.stop()
+    this.#abortTimer?.cancel()
     // Without an outcome the machine has failed, and #cause says how.
     const { failure } = this.#outcome ?? { failure: this.#cause }
     this.#closes.settle(failure, closed.failure === null)
     this.#events.ended(failure, this.#established !== null, this.#ageMs())
     this.#told = true
-    this.#owner.ended(failure, this.#confirmation.stanzas(), this.#confirmation.unconfirmed)
+    const rest = resumable ?? (this.#closes.isPeers ? this.#confirmation.rest : 'unknown')
+    this.#owner.ended(failure, this.#confirmation.stanzas(), this.#confirmation.unconfirmed, rest)
   }
+}
+
+const MOVED: Failure = { by: 'us', kind: 'aborted', detail: 'another stream has taken over' }
+
+/** Ends in which nobody is to blame. */
+function isOrderly(failure: Failure | null): boolean {
+  return failure === null || (failure.by === 'us' && failure.kind === 'shutdown')
+}
+
+function isLoss(failure: Failure | null | undefined): boolean {
+  return failure?.by === 'network'
 }

@@ -20,6 +20,8 @@ export class Intake {
   #timer: Timer | null = null
   /** somebody works on a stanza */
   #busy = false
+  /** nothing is read until we are told */
+  #frozen = false
 
   constructor(options: IntakeOptions) {
     this.#options = options
@@ -28,11 +30,11 @@ export class Intake {
   }
 
   get busy(): boolean {
-    return this.#busy
+    return this.#busy || this.#frozen
   }
 
   get paused(): boolean {
-    return this.#busy || this.#timer !== null
+    return this.busy || this.#timer !== null
   }
 
   /** So much has been read. */
@@ -57,7 +59,17 @@ export class Intake {
 
   release(): void {
     this.#busy = false
-    if (this.#timer === null) this.#options.onResume()
+    if (!this.#frozen && this.#timer === null) this.#options.onResume()
+  }
+
+  freeze(): void {
+    this.#frozen = true
+    this.#options.transport.pause()
+  }
+
+  thaw(): void {
+    this.#frozen = false
+    if (!this.#busy && this.#timer === null) this.#options.onResume()
   }
 
   stop(): void {

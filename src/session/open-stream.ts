@@ -3,7 +3,7 @@ import type { EstablishedSession, Session, SessionHandler } from './session.ts'
 
 /** What becomes of a stream after it stood. */
 export type StreamEvents = Pick<SessionHandler, 'onDrain' | 'onEnded'> &
-  Partial<Pick<SessionHandler, 'onStanza'>>
+  Partial<Pick<SessionHandler, 'onStanza' | 'onConfirmed'>>
 
 /**
  * Run an initiating stream until it stands; `onStands` is told then and names who hears the rest.
@@ -47,11 +47,12 @@ export function openStream(
           })
         return null
       },
-      onStanza: (stanza, standing) =>
+      onStanza: (stanza, standing, custody) =>
         events === null
           ? // Of a bidi stream, in the turn in which it stood: nothing more is read before the caller has it.
-            stands.then(late => late?.onStanza?.(stanza, standing))
-          : events.onStanza?.(stanza, standing),
+            stands.then(late => late?.onStanza?.(stanza, standing, custody))
+          : events.onStanza?.(stanza, standing, custody),
+      onConfirmed: standing => events?.onConfirmed?.(standing),
       onDrain: standing => events?.onDrain(standing),
       onEnded: (...end) => {
         signal.removeEventListener('abort', onAbort)

@@ -4,6 +4,7 @@ import type { IdentityVerdict, TrustStore } from '../identity/index.ts'
 import type { Callee, DialbackOutcome, DialbackSecret, StanzasTo, Verification } from '../stream/index.ts'
 import type { TlsFacts, Transport } from '../transport/index.ts'
 import type { Domain, DomainPair, Stanza } from '../xmpp/index.ts'
+import type { Management } from './management.ts'
 import type { SessionHandler } from './session.ts'
 
 export interface SessionOptions {
@@ -52,6 +53,17 @@ export interface InitiatingSessionOptions extends SessionOptions {
   /** ask for stanzas both ways where the peer offers it */
   readonly bidi?: boolean
   readonly barrier?: Barrier
+  /** stream management (XEP-0198); absent: never */
+  readonly management?: InitiatingManagement
+}
+
+export interface InitiatingManagement {
+  /** 'offered': where the peer offers it; 'always': it is asked for even where it does not */
+  readonly when: 'offered' | 'always'
+  /** a lost stream is to be resumed */
+  readonly resumable: boolean
+  /** Asked once the stream is proven: what goes on here, where the peer has it; null: nothing, it begins anew. */
+  readonly resumes?: () => Management | null
 }
 
 export interface ReceivingSessionOptions extends SessionOptions {
@@ -74,6 +86,8 @@ export interface ReceivingSessionOptions extends SessionOptions {
   }
   /** offer stanzas both ways (XEP-0288); absent: not */
   readonly bidi?: boolean
+  /** offer stream management (XEP-0198); absent: never */
+  readonly management?: { readonly resumable: boolean }
   /** take headers from before version 1.0 */
   readonly legacy?: boolean
 }

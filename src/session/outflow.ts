@@ -17,13 +17,20 @@ export class Outflow {
   /** what waited when we last looked */
   #waitingBytes = 0
   #timer: Timer | null = null
+  #isFull = false
 
   constructor(options: OutflowOptions) {
     this.#options = options
   }
 
+  /** The transport has not asked us to stop, or has room again. */
+  get isFree(): boolean {
+    return !this.#isFull
+  }
+
   /** The transport has asked us to stop. */
   full(): void {
+    this.#isFull = true
     const { transport, limits, onStuck } = this.#options
     const waitingBytes = transport.bufferedBytes()
     if (waitingBytes > limits.sendMaxBytes) {
@@ -34,6 +41,7 @@ export class Outflow {
 
   /** Everything has gone. */
   drained(): void {
+    this.#isFull = false
     this.stop()
   }
 

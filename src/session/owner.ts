@@ -1,6 +1,8 @@
 import type { PeerProof } from '../stream/index.ts'
 import type { DomainPair, Failure, Stanza } from '../xmpp/index.ts'
-import type { EstablishedSession, SessionHandler } from './session.ts'
+import type { Custody } from './custody.ts'
+import type { Management } from './management.ts'
+import type { EstablishedSession, Rest, SessionHandler } from './session.ts'
 
 /** The handler of a session, whose defects are failures of that session and of nobody else. */
 export class Owner {
@@ -38,10 +40,36 @@ export class Owner {
     }
   }
 
-  /** @returns a promise that never rejects, while it works on the stanza; null: it is done */
-  stanza(stanza: Stanza, session: EstablishedSession): Promise<void> | null {
+  managed(session: EstablishedSession): void {
     try {
-      const busy = this.#handler.onStanza(stanza, session)
+      this.#handler.onManaged?.(session)
+    } catch (error) {
+      this.#defect(error)
+    }
+  }
+
+  /** @returns what is to go on; null: there is no such thing */
+  resume(id: string, session: EstablishedSession): Management | null {
+    try {
+      return this.#handler.onResume?.(id, session) ?? null
+    } catch (error) {
+      this.#defect(error)
+      return null
+    }
+  }
+
+  confirmed(session: EstablishedSession): void {
+    try {
+      this.#handler.onConfirmed?.(session)
+    } catch (error) {
+      this.#defect(error)
+    }
+  }
+
+  /** @returns a promise that never rejects, while it works on the stanza; null: it is done */
+  stanza(stanza: Stanza, session: EstablishedSession, custody: Custody | null): Promise<void> | null {
+    try {
+      const busy = this.#handler.onStanza(stanza, session, custody)
       return busy instanceof Promise ? busy.catch(this.#defect) : null
     } catch (error) {
       this.#defect(error)
@@ -57,9 +85,9 @@ export class Owner {
     }
   }
 
-  ended(failure: Failure | null, unconfirmed: readonly Stanza[], unconfirmedCount: number): void {
+  ended(failure: Failure | null, unconfirmed: readonly Stanza[], unconfirmedCount: number, rest: Rest): void {
     try {
-      this.#handler.onEnded(failure, unconfirmed, unconfirmedCount)
+      this.#handler.onEnded(failure, unconfirmed, unconfirmedCount, rest)
     } catch {
       // It was the last call, and nothing is left to end.
     }

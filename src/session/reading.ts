@@ -55,6 +55,15 @@ export class Reading {
     void busy.then(this.#release)
   }
 
+  /** Nothing more is given to the machine before `thaw`. */
+  freeze(): void {
+    this.#intake.freeze()
+  }
+
+  thaw(): void {
+    this.#intake.thaw()
+  }
+
   resume(): void {
     this.#pace.resume()
     this.#options.transport.resume()

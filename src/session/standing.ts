@@ -2,6 +2,7 @@ import type { StreamRole } from '../base/index.ts'
 import type { PeerLimits, PeerProof, StanzasTo } from '../stream/index.ts'
 import type { TransportFacts } from '../transport/index.ts'
 import type { DomainPair, Failure, Stanza } from '../xmpp/index.ts'
+import type { Management } from './management.ts'
 import type { EstablishedSession, Session } from './session.ts'
 
 /** What a stream has proven and agreed on. */
@@ -15,6 +16,10 @@ export interface Standing {
 /** A driver, as far as a session that stands needs it. */
 export interface Driver extends Session {
   readonly isClosing: boolean
+  readonly management: Management | null
+  readonly isManageable: boolean
+  readonly carried: number
+  readonly isFull: boolean
   send(stanza: Stanza): boolean
   confirmedCount(): number
 }
@@ -99,6 +104,22 @@ export class StandingSession implements EstablishedSession {
 
   confirmedCount(): number {
     return this.#driver.confirmedCount()
+  }
+
+  get management(): Management | null {
+    return this.#driver.management
+  }
+
+  get isManageable(): boolean {
+    return this.#driver.isManageable
+  }
+
+  get carried(): number {
+    return this.#driver.carried
+  }
+
+  get isFull(): boolean {
+    return this.#driver.isFull
   }
 
   end(failure: Failure | null): void {

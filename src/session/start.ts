@@ -22,6 +22,7 @@ export function startInitiating(options: InitiatingSessionOptions): Session {
     bidi,
     stanzasTo,
     barrier,
+    management,
   } = options
   const wire = wireOf(transport.facts)
   const begun = stream.startInitiating({
@@ -34,6 +35,7 @@ export function startInitiating(options: InitiatingSessionOptions): Session {
     ...(dialback === undefined ? {} : { dialback }),
     ...(first === undefined ? {} : { first }),
     ...(bidi === undefined ? {} : { bidi }),
+    ...(management === undefined ? {} : { sm: management.when }),
     ...(stanzasTo === undefined ? {} : { stanzasTo }),
   })
   const driver = new SessionDriver({
@@ -49,6 +51,7 @@ export function startInitiating(options: InitiatingSessionOptions): Session {
           startTls: () => ({ role: 'initiating', ...starttls }) as const,
         }),
     barrier,
+    management,
     machine: machineOf(begun, stream.stepInitiating),
   })
   driver.start(begun.outputs)
@@ -57,7 +60,19 @@ export function startInitiating(options: InitiatingSessionOptions): Session {
 
 /** Take a stream that a peer opens. Attaches to the transport in this turn. */
 export function startReceiving(options: ReceivingSessionOptions): Session {
-  const { transport, isLocal, admits, limits, random, starttls, dialback, bidi, legacy, stanzasTo } = options
+  const {
+    transport,
+    isLocal,
+    admits,
+    limits,
+    random,
+    starttls,
+    dialback,
+    bidi,
+    management,
+    legacy,
+    stanzasTo,
+  } = options
   const { tls } = transport.facts
   const wire = wireOf(transport.facts)
   const begun = stream.startReceiving({
@@ -70,6 +85,7 @@ export function startReceiving(options: ReceivingSessionOptions): Session {
     ...(admits === undefined ? {} : { admits }),
     ...(dialback === undefined ? {} : { dialback: dialback.secret }),
     ...(bidi === undefined ? {} : { bidi }),
+    ...(management === undefined ? {} : { sm: offered(management, options) }),
     ...(legacy === undefined ? {} : { legacy }),
     ...(stanzasTo === undefined ? {} : { stanzasTo }),
   })
@@ -115,6 +131,16 @@ function judge(
     role: 'receiving',
   })
 }
+
+function offered(
+  { resumable }: { readonly resumable: boolean },
+  { random, limits }: SessionOptions,
+): { readonly id: string; readonly maxSeconds: number } {
+  const maxSeconds = resumable ? Math.floor(limits.resumeMs / SECOND_MS) : 0
+  return { id: stream.streamId(random), maxSeconds }
+}
+
+const SECOND_MS = 1_000
 
 function requirementOf(starttls: { readonly required: boolean } | undefined): stream.StartTls {
   if (starttls === undefined) return 'never'

@@ -3,8 +3,13 @@ import type { Stanza } from '../xmpp/index.ts'
 
 export type UnconfirmedLimits = Pick<Limits, 'unconfirmedStanzas' | 'unconfirmedBytes'>
 
-/** Stanzas that were sent and that nothing confirms yet: all are counted, the newest remembered. */
+/**
+ * Stanzas that were sent and that nothing confirms yet: all are counted, the newest remembered; or all, where whoever sends
+ * stops when it is full.
+ */
 export class Unconfirmed {
+  /** none is forgotten before it is confirmed */
+  keepsAll = false
   /** how many were ever added */
   sent = 0
   /** how many of those are confirmed */
@@ -34,7 +39,18 @@ export class Unconfirmed {
     this.#sizes[at] = size
     this.#count += 1
     this.#bytes += size
+    if (this.keepsAll) return
     while (this.#count > this.#maxStanzas || this.#bytes > this.#maxBytes) this.#forgetOldest()
+  }
+
+  /** No more is to be sent now (DECISIONS 12). */
+  get isFull(): boolean {
+    return this.keepsAll && (this.#count >= this.#maxStanzas || this.#bytes >= this.#maxBytes)
+  }
+
+  /** Half of it is free: going on is worth while. */
+  get hasRoom(): boolean {
+    return !this.keepsAll || (2 * this.#count <= this.#maxStanzas && 2 * this.#bytes <= this.#maxBytes)
   }
 
   /** The first `count` of all are confirmed. */

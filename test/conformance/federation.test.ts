@@ -112,6 +112,10 @@ class Verona {
         throw new TypeError('ST-19')
       },
       isClosing: false,
+      isManageable: false,
+      management: null,
+      carried: 0,
+      isFull: false,
       confirmedCount: () => 0,
       end: failure => void ends.push(failure),
       abort: failure => void ends.push(failure),
@@ -128,8 +132,8 @@ class Verona {
     return {
       ends,
       refusal,
-      sends: (sending: Stanza) => handler?.onStanza(sending, session),
-      leaves: () => handler?.onEnded(null, [], 0),
+      sends: (sending: Stanza) => handler?.onStanza(sending, session, null),
+      leaves: () => handler?.onEnded(null, [], 0, 'unknown'),
     }
   }
 }

@@ -51,6 +51,8 @@ export class RecordingHandler implements SessionHandler {
   session: EstablishedSession | null = null
   readonly stanzas: Stanza[] = []
   readonly ends: { failure: Failure | null; unconfirmed: readonly Stanza[]; unconfirmedCount: number }[] = []
+  /** what is known of what is unconfirmed */
+  readonly rests: unknown[] = []
   drains = 0
   /** what onEstablished says */
   refusal: Failure | null = null
@@ -88,7 +90,13 @@ export class RecordingHandler implements SessionHandler {
     this.drains += 1
   }
 
-  onEnded(failure: Failure | null, unconfirmed: readonly Stanza[], unconfirmedCount: number): void {
+  onEnded(
+    failure: Failure | null,
+    unconfirmed: readonly Stanza[],
+    unconfirmedCount: number,
+    rest: unknown,
+  ): void {
+    this.rests.push(rest)
     this.ends.push({ failure, unconfirmed, unconfirmedCount })
   }
 

@@ -101,7 +101,7 @@ function peerStream(): SessionHandler {
     pair: { local: CAPULET, remote: MONTAGUE },
     end: () => {
       log.push('peer stream ended')
-      queueMicrotask(() => streams[0]?.onEnded(null, [], 0))
+      queueMicrotask(() => streams[0]?.onEnded(null, [], 0, 'unknown'))
     },
     abort: () => log.push('peer stream aborted'),
   } as unknown as EstablishedSession
@@ -119,7 +119,8 @@ function peerStream(): SessionHandler {
 }
 
 const incoming = (number: number) => numbered(number, { from: MONTAGUE, to: CAPULET })
-const onStanza = (stream: SessionHandler, stanza: Stanza) => stream.onStanza(stanza, {} as EstablishedSession)
+const onStanza = (stream: SessionHandler, stanza: Stanza) =>
+  stream.onStanza(stanza, {} as EstablishedSession, null)
 
 /** Lets the next dial to the server succeed, and its stream close when it is asked to. */
 function serve(): ReturnType<ScriptedNetwork['last']['succeed']> {

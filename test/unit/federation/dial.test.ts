@@ -113,7 +113,7 @@ const startInitiating: StartInitiating = ({ transport, pair, handler, first }) =
     if (over) return
     over = true
     transport.abort()
-    handler.onEnded(failure, [], 0)
+    handler.onEnded(failure, [], 0, 'unknown')
   }
   const session: EstablishedSession = {
     role: 'initiating',
@@ -132,6 +132,10 @@ const startInitiating: StartInitiating = ({ transport, pair, handler, first }) =
     setupMs: 1,
     send: () => true,
     isClosing: false,
+    isManageable: false,
+    management: null,
+    carried: 0,
+    isFull: false,
     confirmedCount: () => 0,
     end: ends,
     abort: ends,

@@ -38,11 +38,15 @@ class Peer {
         throw new TypeError('ST-19: nothing is sent on a stream that the peer opened')
       },
       isClosing: false,
+      isManageable: false,
+      management: null,
+      carried: 0,
+      isFull: false,
       confirmedCount: () => 0,
       end: failure => void ends.push(failure),
       abort: failure => {
         this.aborted = failure
-        this.handler?.onEnded(failure, [], 0)
+        this.handler?.onEnded(failure, [], 0, 'unknown')
       },
     }
   }
@@ -57,11 +61,11 @@ class Peer {
   }
 
   sends(stanza: Stanza): void | Promise<void> {
-    return this.handler?.onStanza(stanza, this.session)
+    return this.handler?.onStanza(stanza, this.session, null)
   }
 
   leaves(): void {
-    this.handler?.onEnded(null, [], 0)
+    this.handler?.onEnded(null, [], 0, 'unknown')
   }
 
   #start(handler: SessionHandler): Session {

@@ -31,6 +31,8 @@ function confirmation() {
     transport: initiating,
     limits: defaultLimits,
     clock,
+    request: () => {},
+    onConfirmed: () => {},
     barrier: {
       write: id => void asked.push(id),
       onSilent: () => {

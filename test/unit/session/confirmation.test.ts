@@ -139,7 +139,13 @@ describe('what a peer has read', () => {
 
   it('is not what was given behind its close, also where a ping is sent later', () => {
     const { initiating: transport } = memoryTransportPair({ limits: defaultLimits })
-    const confirmation = new Confirmation({ transport, limits: defaultLimits, clock: new VirtualClock() })
+    const confirmation = new Confirmation({
+      transport,
+      limits: defaultLimits,
+      clock: new VirtualClock(),
+      request: () => {},
+      onConfirmed: () => {},
+    })
     confirmation.add(numbered(1))
     confirmation.close()
     confirmation.add(numbered(2))
@@ -192,7 +198,13 @@ describe('what a peer has read', () => {
 
   it('is not what a late answer to an earlier ping says', () => {
     const { initiating: transport } = memoryTransportPair({ limits: defaultLimits })
-    const confirmation = new Confirmation({ transport, limits: defaultLimits, clock: new VirtualClock() })
+    const confirmation = new Confirmation({
+      transport,
+      limits: defaultLimits,
+      clock: new VirtualClock(),
+      request: () => {},
+      onConfirmed: () => {},
+    })
     confirmation.add(numbered(1))
     confirmation.ping()
     confirmation.add(numbered(2))

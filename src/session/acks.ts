@@ -1,0 +1,105 @@
+import type { Clock, Limits, Timer } from '../base/index.ts'
+import type { Custody } from './custody.ts'
+
+export interface AcksOptions {
+  readonly custody: Custody
+  readonly limits: Pick<Limits, 'ackStanzas' | 'ackMs'>
+  readonly clock: Clock
+  readonly write: (taken: number) => void
+}
+
+/** When we tell a peer how much of what it has sent is taken: when asked, and unasked by count and time (SM-05). */
+export class Acks {
+  readonly #options: AcksOptions
+  /** told last */
+  #told: number
+  /** it has asked, and what it was told was less than what it had sent */
+  #owes = false
+  #timer: Timer | null = null
+
+  constructor(options: AcksOptions, told = 0) {
+    this.#options = options
+    this.#told = told
+    options.custody.onTaken = () => this.#onTaken()
+  }
+
+  /** One more has come. The path of every stanza. */
+  received(): void {
+    const { custody, limits } = this.#options
+    // Where others have to take it first, they are heard of (#onTaken).
+    if (custody.received - this.#told >= limits.ackStanzas && !custody.isAwaiting)
+      this.#tellOf(limits.ackStanzas)
+    if (this.#timer === null && custody.received > this.#told) this.#tellLater()
+  }
+
+  /** The peer asks. */
+  requested(): void {
+    this.#tell(this.#options.custody.taken())
+  }
+
+  /** Whether all that has come is taken. */
+  get isClear(): boolean {
+    const { custody } = this.#options
+    return custody.taken() === custody.received
+  }
+
+  /** The last word, ahead of our close. */
+  last(): void {
+    this.requested()
+    this.stop()
+  }
+
+  stop(): void {
+    this.#timer?.cancel()
+    this.#timer = null
+    this.#options.custody.onTaken = () => {}
+  }
+
+  /** What ends soon after is awaited; `then` is called once, perhaps at once. */
+  whenClear(deadlineMs: number, then: () => void): void {
+    if (this.isClear) {
+      then()
+      return
+    }
+    const { custody, clock } = this.#options
+    const before = custody.onTaken
+    let isOver = false
+    const over = () => {
+      if (isOver) return
+      isOver = true
+      timer.cancel()
+      custody.onTaken = before
+      then()
+    }
+    const timer = clock.setTimer(deadlineMs, over)
+    custody.onTaken = () => {
+      if (this.isClear) over()
+    }
+  }
+
+  #onTaken(): void {
+    this.#tellOf(this.#owes ? 1 : this.#options.limits.ackStanzas)
+  }
+
+  /** If there is as much news as that. */
+  #tellOf(news: number): void {
+    const taken = this.#options.custody.taken()
+    if (taken - this.#told >= news) this.#tell(taken)
+  }
+
+  #tell(taken: number): void {
+    const { custody, write } = this.#options
+    this.#told = taken
+    this.#owes = taken < custody.received
+    write(taken)
+  }
+
+  #tellLater(): void {
+    const { clock, limits, custody } = this.#options
+    this.#timer = clock.setTimer(limits.ackMs, () => {
+      this.#timer = null
+      this.#tellOf(1)
+      if (custody.received > this.#told) this.#tellLater()
+    })
+  }
+}
