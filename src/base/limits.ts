@@ -79,16 +79,24 @@ export const LIMITS = {
   unconfirmedStanzas: limit(
     'count',
     500,
-    'remembered of those the peer has not confirmed; with stream management its window: the source is slowed',
+    'remembered of those the peer has not confirmed; with stream management, which is not in use yet, its window',
   ),
   unconfirmedBytes: limit('bytes', 4 * MIB, 'the same in bytes'),
-  requestStanzas: limit('count', 100, 'stanzas to the next question what has arrived: five in a full window'),
-  ackStanzas: limit('count', 50, 'taken from a peer, and it is told unasked: ten times in a full window'),
-  ackMs: limit('ms', 5_000, 'the same by time'),
+  requestStanzas: limit(
+    'count',
+    100,
+    'to the next question, on wires without pings, what has arrived: five in a full window',
+  ),
+  ackStanzas: limit(
+    'count',
+    50,
+    'stream management, not in use yet: taken from a peer, and it is told unasked: ten times in a full window',
+  ),
+  ackMs: limit('ms', 5_000, 'stream management, not in use yet: the same by time'),
   resumeMs: limit(
     'ms',
     300_000,
-    'after the loss of a stream it can be resumed for this long (ejabberd: 300 s)',
+    'stream management, not in use yet: after its loss a stream can be resumed for this long (ejabberd: 300 s)',
   ),
   inboundBytesPerSecond: limit(
     'bytes/s',

@@ -5,7 +5,7 @@ export interface AcksOptions {
   readonly custody: Custody
   readonly limits: Pick<Limits, 'ackStanzas' | 'ackMs'>
   readonly clock: Clock
-  readonly write: (taken: number) => void
+  readonly tell: (taken: number) => void
 }
 
 /** When we tell a peer how much of what it has sent is taken: when asked, and unasked by count and time (SM-05). */
@@ -16,6 +16,8 @@ export class Acks {
   /** it has asked, and what it was told was less than what it had sent */
   #owes = false
   #timer: Timer | null = null
+  /** who waits until all is taken */
+  #waiting: { readonly timer: Timer; readonly told: (() => void)[] } | null = null
 
   constructor(options: AcksOptions, told = 0) {
     this.#options = options
@@ -52,33 +54,31 @@ export class Acks {
   stop(): void {
     this.#timer?.cancel()
     this.#timer = null
+    this.#waiting?.timer.cancel()
+    this.#waiting = null
     this.#options.custody.onTaken = () => {}
   }
 
-  /** What ends soon after is awaited; `then` is called once, perhaps at once. */
+  /** `then` is called once: when all that has come is taken, or after `deadlineMs`; not after `stop`. */
   whenClear(deadlineMs: number, then: () => void): void {
-    if (this.isClear) {
-      then()
-      return
-    }
-    const { custody, clock } = this.#options
-    const before = custody.onTaken
-    let isOver = false
-    const over = () => {
-      if (isOver) return
-      isOver = true
-      timer.cancel()
-      custody.onTaken = before
-      then()
-    }
-    const timer = clock.setTimer(deadlineMs, over)
-    custody.onTaken = () => {
-      if (this.isClear) over()
+    if (this.isClear) then()
+    else if (this.#waiting !== null) this.#waiting.told.push(then)
+    else {
+      const timer = this.#options.clock.setTimer(deadlineMs, () => this.#over())
+      this.#waiting = { timer, told: [then] }
     }
   }
 
+  #over(): void {
+    const waiting = this.#waiting
+    this.#waiting = null
+    waiting?.timer.cancel()
+    for (const then of waiting?.told ?? []) then()
+  }
+
   #onTaken(): void {
-    this.#tellOf(this.#owes ? 1 : this.#options.limits.ackStanzas)
+    if (this.#waiting !== null && this.isClear) this.#over()
+    else this.#tellOf(this.#owes ? 1 : this.#options.limits.ackStanzas)
   }
 
   /** If there is as much news as that. */
@@ -88,10 +88,10 @@ export class Acks {
   }
 
   #tell(taken: number): void {
-    const { custody, write } = this.#options
+    const { custody, tell } = this.#options
     this.#told = taken
     this.#owes = taken < custody.received
-    write(taken)
+    tell(taken)
   }
 
   #tellLater(): void {

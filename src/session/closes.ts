@@ -24,9 +24,9 @@ export class Closes {
     return this.#by === 'transport-closed' && !this.#peers
   }
 
-  /** the peer has closed, or said why it will */
+  /** the peer's `<close/>` has come, whoever was first */
   get isPeers(): boolean {
-    return this.#peers || this.#by === 'element'
+    return this.#peers
   }
 
   peers(): void {

@@ -276,7 +276,7 @@ export class Confirmation {
       this.#timer = null
       if (this.#writtenIsRead) this.#confirmTaken()
       else if (this.#isAwaiting) this.#askLater()
-      else if (this.#management === null || this.unconfirmed > 0) this.#ask()
+      else if (this.unconfirmed > 0) this.#ask()
     })
   }
 

@@ -38,11 +38,20 @@ export class Custody implements Watcher {
   readonly #runs: Run[] = []
   /** in them */
   #outstanding = 0
+  /** the last that came goes on somewhere */
+  #went = false
   /** works on the last that has come; never rejects */
   #work: Promise<void> | null = null
 
+  /** One more has come. */
+  came(): void {
+    this.received += 1
+    this.#went = false
+  }
+
   /** The last that came has been given to `way`, where it waits for an outcome. */
   went(way: Way): void {
+    this.#went = true
     const position = way.given - 1
     const last = this.#runs.at(-1)
     if (last?.way === way && last.start + last.count === position) last.count += 1
@@ -54,9 +63,9 @@ export class Custody implements Watcher {
     this.#outstanding += 1
   }
 
-  /** The last that came has its outcome, or goes on to somebody of whom nothing is known later. */
-  done(): void {
-    if (this.#runs.length === 0) return
+  /** Our owner has been given the last that came: unless it goes on, or is worked on, it is taken, in its turn. */
+  handed(): void {
+    if (this.#went || this.#runs.length === 0) return
     const last = this.#runs.at(-1)
     if (last?.way === null) last.count += 1
     else this.#runs.push({ way: null, start: 0, count: 1 })

@@ -1,6 +1,6 @@
 import type { LocalFailure, NetworkFailure, StreamRole, Timer } from '../base/index.ts'
 import { type Codec, OVERSIZE } from '../framing/index.ts'
-import type { StreamInput, StreamOutput } from '../stream/index.ts'
+import { isOrderly, type StreamInput, type StreamOutput } from '../stream/index.ts'
 import type { Transport, TransportFacts, TransportHandler } from '../transport/index.ts'
 import { xmlLimits } from '../xml/index.ts'
 import type { Failure, Stanza } from '../xmpp/index.ts'
@@ -13,10 +13,10 @@ import type { Managed, Management } from './management.ts'
 import { Managing } from './managing.ts'
 import type { SessionOptions } from './options.ts'
 import { Outflow } from './outflow.ts'
+import { Outgoing } from './outgoing.ts'
 import { defectOf, Owner } from './owner.ts'
 import { Questions } from './questions.ts'
 import { Reading } from './reading.ts'
-import { Resend } from './resend.ts'
 import type { EstablishedSession } from './session.ts'
 import { type Driver, StandingSession } from './standing.ts'
 import { Steps } from './steps.ts'
@@ -45,15 +45,13 @@ export class SessionDriver implements Driver, Managed, TransportHandler {
   readonly #questions: Questions
   readonly #owner: Owner
   readonly #managing: Managing
-  readonly #resend: Resend
+  readonly #outgoing: Outgoing
   readonly #startMs: number
   /** proven, and its owner does not know yet whether what was before goes on here */
   #proven: StandingSession | null = null
   #carried = 0
   /** the peer offers stream management, or we do */
   #hasManagement = false
-  /** send has returned false, and onDrain has not followed */
-  #isFull = false
   #abortTimer: Timer | null = null
   #established: StandingSession | null = null
   /** the machine has ended */
@@ -88,6 +86,12 @@ export class SessionDriver implements Driver, Managed, TransportHandler {
       onConfirmed: () => this.#onConfirmed(),
     })
     this.#closes = new Closes(this.#confirmation)
+    this.#outgoing = new Outgoing({
+      transport,
+      codec: this.#codec,
+      outflow: this.#outflow,
+      confirmation: this.#confirmation,
+    })
     this.#liveness = new Liveness({
       limits,
       clock,
@@ -114,10 +118,8 @@ export class SessionDriver implements Driver, Managed, TransportHandler {
     })
     this.#questions = new Questions(options, this.#events, input => this.#steps.feed(input))
     this.#owner = new Owner(session.handler, failure => this.end(failure))
-    this.#resend = new Resend({ write: stanza => this.#write(stanza) })
     this.#managing = new Managing({
-      transport,
-      codec: this.#codec,
+      write: element => void this.#outgoing.write({ type: 'element', element }),
       confirmation: this.#confirmation,
       limits,
       clock,
@@ -157,10 +159,7 @@ export class SessionDriver implements Driver, Managed, TransportHandler {
     if (this.#told) throw new TypeError('sent into a session that has ended')
     this.#confirmation.add(stanza)
     if (this.#closes.isOurs || this.#over) return true
-    const hasRoom = this.#resend.isOver ? this.#write(stanza) : this.#resend.behind(stanza)
-    if (hasRoom && !this.#confirmation.window.isFull) return true
-    this.#isFull = true
-    return false
+    return this.#outgoing.send(stanza)
   }
 
   confirmedCount(): number {
@@ -180,7 +179,7 @@ export class SessionDriver implements Driver, Managed, TransportHandler {
   }
 
   get isFull(): boolean {
-    return this.#isFull
+    return this.#outgoing.isFull
   }
 
   answered(id: number): void {
@@ -224,9 +223,7 @@ export class SessionDriver implements Driver, Managed, TransportHandler {
   }
 
   onDrain(): void {
-    this.#outflow.drained()
-    if (!this.#resend.isOver && !this.#resend.goOn()) return
-    this.#drained()
+    if (this.#outgoing.drained()) this.#goOn()
   }
 
   onClosed(failure: NetworkFailure | LocalFailure | null): void {
@@ -260,7 +257,7 @@ export class SessionDriver implements Driver, Managed, TransportHandler {
   #deliver(stanza: Stanza): void {
     // The peer knows that we have not taken it, and sends it again: elsewhere, or on its next stream.
     if (this.#managing.hasMoved || (this.#managing.management !== null && this.#closes.isOurs)) return
-    if (this.#proven !== null) this.#tellEstablished(0)
+    this.#tellEstablished()
     if (this.#established === null || !this.#managing.received()) return
     const custody = this.#managing.management?.custody ?? null
     const busy = this.#owner.stanza(stanza, this.#established, custody)
@@ -273,8 +270,7 @@ export class SessionDriver implements Driver, Managed, TransportHandler {
 
   /** Read no further until all that has come is taken, for a while. */
   #whenTaken(then: () => void): void {
-    const { management } = this.#managing
-    if (management === null || management.custody.taken() === management.custody.received) {
+    if (this.#managing.isClear) {
       then()
       return
     }
@@ -305,8 +301,7 @@ export class SessionDriver implements Driver, Managed, TransportHandler {
         this.#managing.answer(this.#resumed(output.previd))
         break
       case 'write':
-        // What a peer makes us write it has to read as well.
-        if (!this.#transport.send(this.#codec.encode(output.frame))) this.#outflow.full()
+        this.#outgoing.write(output.frame)
         break
       case 'timer':
         this.#timers.set(output.timer, output.afterMs)
@@ -362,7 +357,7 @@ export class SessionDriver implements Driver, Managed, TransportHandler {
     const { barrier } = this.#parts
     if (barrier === undefined) return {}
     const write = (id: number) => {
-      this.#transport.send(this.#codec.encode({ type: 'stanza', bytes: barrier.request(id).bytes }))
+      this.#outgoing.write({ type: 'stanza', bytes: barrier.request(id).bytes })
     }
     return { barrier: { write, onSilent: barrier.onSilent } }
   }
@@ -377,17 +372,16 @@ export class SessionDriver implements Driver, Managed, TransportHandler {
     this.#liveness.start()
     const { management } = this.#parts
     const wanted = agreed.sm ? (management?.resumes?.() ?? null) : null
-    if (wanted === null) this.#tellEstablished(0)
+    if (wanted === null) this.#tellEstablished()
     if (agreed.sm && management !== undefined && !this.#closes.isOurs)
       this.#managing.ask(wanted, management.resumable)
   }
 
-  /** @param carried stanzas of a stream that goes on here */
-  #tellEstablished(carried: number): void {
+  /** Idempotent. */
+  #tellEstablished(): void {
     const session = this.#proven
     if (session === null) return
     this.#proven = null
-    this.#carried = carried
     const refusal = this.#owner.established(session)
     if (refusal !== null) {
       this.end(refusal)
@@ -403,17 +397,14 @@ export class SessionDriver implements Driver, Managed, TransportHandler {
   #onManaged(management: Management, carried: number): void {
     const { work } = management.custody
     if (work !== null) this.#reading.hold(work)
-    if (carried > 0 || management.window.sent > 0) {
-      const left = carried > 0 ? this.#confirmation.stanzas() : []
-      if (left.length > 0 && (!this.#resend.start(left) || management.window.isFull)) this.#isFull = true
-    }
+    if (carried > 0) this.#outgoing.again(this.#confirmation.stanzas())
     this.#carried = carried
-    this.#tellEstablished(carried)
+    this.#tellEstablished()
     if (this.#established !== null) this.#owner.managed(this.#established)
   }
 
   #onNotResumed(): void {
-    this.#tellEstablished(0)
+    this.#tellEstablished()
     const { management } = this.#parts
     if (management !== undefined && !this.#closes.isOurs) this.#managing.ask(null, management.resumable)
   }
@@ -432,7 +423,7 @@ export class SessionDriver implements Driver, Managed, TransportHandler {
     const established = this.#established
     if (established === null) return
     this.#owner.confirmed(established)
-    if (this.#isFull && this.#outflow.isFree && this.#resend.isOver) this.#drained()
+    if (this.#outgoing.confirmed()) this.#goOn()
   }
 
   suspend(): void {
@@ -446,7 +437,7 @@ export class SessionDriver implements Driver, Managed, TransportHandler {
   moved(): void {
     const { clock, limits } = this.#options
     this.#managing.moved()
-    this.#resend.stop()
+    this.#outgoing.stop()
     // Its close is still answered.
     this.#reading.clear()
     this.#reading.thaw()
@@ -459,17 +450,10 @@ export class SessionDriver implements Driver, Managed, TransportHandler {
     this.#closes.ours(this.#steps.current)
   }
 
-  #write(stanza: Stanza): boolean {
-    if (this.#transport.send(this.#codec.encode({ type: 'stanza', bytes: stanza.bytes }))) return true
-    this.#outflow.full()
-    return false
-  }
-
-  #drained(): void {
+  /** Whoever sends may. */
+  #goOn(): void {
     const established = this.#established
-    if (established === null || this.#closes.isOurs || !this.#confirmation.window.hasRoom) return
-    this.#isFull = false
-    this.#owner.drained(established)
+    if (established !== null && !this.#closes.isOurs) this.#owner.drained(established)
   }
 
   #beat(): void {
@@ -496,7 +480,7 @@ export class SessionDriver implements Driver, Managed, TransportHandler {
       this.#liveness,
       this.#confirmation,
       this.#managing,
-      this.#resend,
+      this.#outgoing,
     ])
       part.stop()
     this.#abortTimer?.cancel()
@@ -505,17 +489,13 @@ export class SessionDriver implements Driver, Managed, TransportHandler {
     this.#closes.settle(failure, closed.failure === null)
     this.#events.ended(failure, this.#established !== null, this.#ageMs())
     this.#told = true
-    const rest = resumable ?? (this.#closes.isPeers ? this.#confirmation.rest : 'unknown')
+    const isPeers = this.#closes.isPeers || failure?.kind === 'reported'
+    const rest = resumable ?? (isPeers ? this.#confirmation.rest : 'unknown')
     this.#owner.ended(failure, this.#confirmation.stanzas(), this.#confirmation.unconfirmed, rest)
   }
 }
 
 const MOVED: Failure = { by: 'us', kind: 'aborted', detail: 'another stream has taken over' }
-
-/** Ends in which nobody is to blame. */
-function isOrderly(failure: Failure | null): boolean {
-  return failure === null || (failure.by === 'us' && failure.kind === 'shutdown')
-}
 
 function isLoss(failure: Failure | null | undefined): boolean {
   return failure?.by === 'network'

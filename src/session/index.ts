@@ -7,8 +7,9 @@
  * answers are inputs; timers; liveness; reading, and intake, which decides when; outflow, which watches a peer that does
  * not read; confirmation and closes, which know what the peer has read; owner, the handler and its defects. Differences
  * of wires are data (wire.ts). Stanzas that are sent pass no machine: the pair is proven, the bytes are.
- * Stream management: managing asks for it and resumes; management holds what outlives a stream; custody knows what of the
- * peer's stanzas is taken, and acks says so; resend writes again what a lost stream had not delivered.
+ * Outgoing writes, and knows whether there is room. Stream management: managing asks for it and resumes; management holds
+ * what outlives a stream; custody knows what of the peer's stanzas is taken, and acks says so; resend writes again what a
+ * lost stream had not delivered.
  *
  * Nothing that a peer, a handler or a timer does throws past its session.
  *

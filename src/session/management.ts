@@ -1,4 +1,4 @@
-import { handledTooHigh } from '../stream/index.ts'
+import { HANDLED_MODULUS, handledTooHigh } from '../stream/index.ts'
 import type { Failure } from '../xmpp/index.ts'
 import type { Custody } from './custody.ts'
 import type { Unconfirmed } from './unconfirmed.ts'
@@ -49,9 +49,9 @@ export class Management {
 
   /** The peer has handled so many. @returns what is wrong with that (SM-09); null: nothing */
   acked(h: number): Failure | null {
-    const fresh = (h - (this.#acked % WRAP) + WRAP) % WRAP
+    const fresh = (h - (this.#acked % HANDLED_MODULUS) + HANDLED_MODULUS) % HANDLED_MODULUS
     const sent = this.window.sent - this.#base
-    if (fresh > sent - this.#acked) return handledTooHigh(h, sent % WRAP)
+    if (fresh > sent - this.#acked) return handledTooHigh(h, sent % HANDLED_MODULUS)
     this.#acked += fresh
     this.window.confirm(this.#base + this.#acked)
     return null
@@ -74,6 +74,3 @@ export class Management {
     if (stream !== null) before?.moved()
   }
 }
-
-/** SM-03 */
-const WRAP = 2 ** 32

@@ -1,7 +1,12 @@
 import type { Clock, Limits } from '../base/index.ts'
-import type { Codec } from '../framing/index.ts'
-import { ackElement, requestElement, type StreamInput, type StreamOutput } from '../stream/index.ts'
-import type { Transport } from '../transport/index.ts'
+import {
+  ackElement,
+  HANDLED_MODULUS,
+  requestElement,
+  type StreamInput,
+  type StreamOutput,
+} from '../stream/index.ts'
+import type { Element } from '../xml/index.ts'
 import type { Failure } from '../xmpp/index.ts'
 import { Acks } from './acks.ts'
 import type { Confirmation } from './confirmation.ts'
@@ -9,8 +14,7 @@ import { Custody } from './custody.ts'
 import { type Managed, Management } from './management.ts'
 
 export interface ManagingOptions {
-  readonly transport: Transport
-  readonly codec: Codec
+  readonly write: (element: Element) => void
   readonly confirmation: Confirmation
   readonly limits: Pick<Limits, 'ackStanzas' | 'ackMs' | 'resumeMs'>
   readonly clock: Clock
@@ -59,12 +63,7 @@ export class Managing {
     // What the peer has sent is counted once nothing more of it can come.
     wanted.suspend()
     this.#told = wanted.custody.taken()
-    feed({ type: 'manage', how: { type: 'resume', previd: wanted.id, h: this.#told % WRAP } })
-  }
-
-  /** Whether we wait for the answer to a resumption. */
-  get isResuming(): boolean {
-    return this.#wanted !== null
+    feed({ type: 'manage', how: { type: 'resume', previd: wanted.id, h: this.#told % HANDLED_MODULUS } })
   }
 
   /** receiving: the peer wants to go on with `found`. */
@@ -72,7 +71,7 @@ export class Managing {
     found?.suspend()
     this.#wanted = found
     this.#told = found?.custody.taken() ?? 0
-    this.#options.feed({ type: 'resumption', h: found === null ? null : this.#told % WRAP })
+    this.#options.feed({ type: 'resumption', h: found === null ? null : this.#told % HANDLED_MODULUS })
   }
 
   managed(managed: ManagedOutput): void {
@@ -100,7 +99,7 @@ export class Managing {
   }
 
   request(): void {
-    this.#write(requestElement())
+    this.#options.write(requestElement())
   }
 
   /** A stanza has come. @returns false: it had come before */
@@ -111,13 +110,19 @@ export class Managing {
       this.#repeated -= 1
       return false
     }
-    management.custody.received += 1
+    management.custody.came()
     return true
   }
 
   /** The one that has come last has been given to our owner. */
   handled(): void {
+    this.management?.custody.handed()
     this.#acks?.received()
+  }
+
+  /** Whether all that has come is taken, or nobody is to be told. */
+  get isClear(): boolean {
+    return this.#acks?.isClear ?? true
   }
 
   /** All that has come is taken, or `deadlineMs` have passed: our close, or its answer, says more then. */
@@ -201,19 +206,12 @@ export class Managing {
   }
 
   #on(management: Management, told: number): void {
-    const { limits, clock } = this.#options
+    const { limits, clock, write } = this.#options
     this.management = management
     const { custody } = management
-    const write = (taken: number) => this.#write(ackElement(taken % WRAP))
-    this.#acks = new Acks({ custody, limits, clock, write }, told)
-  }
-
-  #write(element: ReturnType<typeof ackElement>): void {
-    const { transport, codec } = this.#options
-    transport.send(codec.encode({ type: 'element', element }))
+    const tell = (taken: number) => write(ackElement(taken % HANDLED_MODULUS))
+    this.#acks = new Acks({ custody, limits, clock, tell }, told)
   }
 }
 
 const SECOND_MS = 1_000
-/** SM-03 */
-const WRAP = 2 ** 32

@@ -23,7 +23,7 @@ export interface SessionHandler {
   /**
    * a stanza of a proven pair. A promise pauses reading of this session until it settles; order is kept.
    * @param custody null: nobody is to be told what is taken. Else it counts as taken once this has returned, or the promise
-   * settled, unless `custody.went` has said that it goes on.
+   * settled, unless `custody.went` has said meanwhile that it goes on.
    */
   onStanza(stanza: Stanza, session: EstablishedSession, custody: Custody | null): void | Promise<void>
   /** send had returned false and there is room again */

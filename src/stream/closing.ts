@@ -137,7 +137,7 @@ export function lost(failure: Failure | null): Failure {
 }
 
 /** Ends in which nobody is to blame, so that what is under way should arrive. */
-function isOrderly(failure: Failure | null): boolean {
+export function isOrderly(failure: Failure | null): boolean {
   if (failure === null) return true
   return (
     failure.by === 'us' &&

@@ -30,6 +30,7 @@
  * XEP-0468 0.1; XEP-0478.
  */
 
+export { isOrderly } from './closing.ts'
 export { type ComponentOptions, type ComponentState, startComponent, stepComponent } from './component.ts'
 export {
   type DialbackOutcome,
@@ -57,6 +58,6 @@ export type {
 } from './machine.ts'
 export type { Callee, PeerProof, ProvenVerdict } from './proof.ts'
 export { type ReceivingOptions, type ReceivingState, startReceiving, stepReceiving } from './receiving.ts'
-export { ackElement, handledTooHigh, requestElement } from './sm.ts'
+export { ackElement, HANDLED_MODULUS, handledTooHigh, requestElement } from './sm.ts'
 export { streamId } from './stream-id.ts'
 export { startVerifying, stepVerifying, type VerifyingOptions, type VerifyingState } from './verifying.ts'

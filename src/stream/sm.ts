@@ -137,11 +137,11 @@ export function readHandled(scanned: ScannedElement): number | Violation {
   const h = scanned.attribute('h') ?? ''
   if (!/^\d{1,10}$/.test(h)) return NO_COUNT
   const count = Number(h)
-  return count < WRAP ? count : NO_COUNT
+  return count < HANDLED_MODULUS ? count : NO_COUNT
 }
 
-/** SM-03 */
-const WRAP = 2 ** 32
+/** Counts of handled stanzas wrap here (SM-03). */
+export const HANDLED_MODULUS = 2 ** 32
 
 const NO_COUNT: Violation = Object.freeze({
   condition: 'invalid-xml',

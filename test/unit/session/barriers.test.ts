@@ -18,7 +18,7 @@ import { turns } from '../../kit/transport-compliance.ts'
 
 // Whether a peer has read what was sent, on a wire without pings: a ping as a stanza, answered on whatever stream.
 
-const { confirmMs, pingIntervalMs, pingJitterMs, deadMs, closeMs } = defaultLimits
+const { confirmMs, requestStanzas, pingIntervalMs, pingJitterMs, deadMs, closeMs } = defaultLimits
 
 function confirmation() {
   const clock = new VirtualClock()
@@ -70,6 +70,18 @@ describe('a barrier', () => {
     of.answered(asked[0] ?? 0)
     for (let beat = 0; beat < 10; beat++) expect(of.ping()).toBe(false)
     expect([asked.length, silences(), clock.pending()]).toEqual([1, 0, 0])
+  })
+
+  it('is written without waiting after many stanzas, and once: what it has confirmed is not asked about again', () => {
+    const { clock, confirmation: of, asked, send } = confirmation()
+    for (let number = 1; number < requestStanzas; number++) send(number)
+    expect(asked).toEqual([])
+    send(requestStanzas)
+    expect(asked).toHaveLength(1)
+    of.answered(asked[0] ?? 0)
+    expect([of.confirmed, of.unconfirmed]).toEqual([requestStanzas, 0])
+    clock.advance(confirmMs)
+    expect([asked.length, clock.pending()]).toEqual([1, 0])
   })
 
   it('is one at a time, however much is sent', () => {

@@ -138,14 +138,7 @@ describe('what a peer has read', () => {
   })
 
   it('is not what was given behind its close, also where a ping is sent later', () => {
-    const { initiating: transport } = memoryTransportPair({ limits: defaultLimits })
-    const confirmation = new Confirmation({
-      transport,
-      limits: defaultLimits,
-      clock: new VirtualClock(),
-      request: () => {},
-      onConfirmed: () => {},
-    })
+    const confirmation = byPings()
     confirmation.add(numbered(1))
     confirmation.close()
     confirmation.add(numbered(2))
@@ -197,14 +190,7 @@ describe('what a peer has read', () => {
   })
 
   it('is not what a late answer to an earlier ping says', () => {
-    const { initiating: transport } = memoryTransportPair({ limits: defaultLimits })
-    const confirmation = new Confirmation({
-      transport,
-      limits: defaultLimits,
-      clock: new VirtualClock(),
-      request: () => {},
-      onConfirmed: () => {},
-    })
+    const confirmation = byPings()
     confirmation.add(numbered(1))
     confirmation.ping()
     confirmation.add(numbered(2))
@@ -329,3 +315,14 @@ describe('the memory of it', () => {
     )
   })
 })
+
+/** On a wire of its own that has pings. */
+function byPings(): Confirmation {
+  return new Confirmation({
+    transport: memoryTransportPair({ limits: defaultLimits }).initiating,
+    limits: defaultLimits,
+    clock: new VirtualClock(),
+    request: () => {},
+    onConfirmed: () => {},
+  })
+}

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Failure } from '../../../src/xmpp/index.ts'
-import { established, numbered, type Setting } from '../../kit/sessions.ts'
+import { established, numbered, type RecordingHandler, type Setting } from '../../kit/sessions.ts'
 import { turns } from '../../kit/transport-compliance.ts'
 
 const ON: Setting = {
@@ -8,6 +8,13 @@ const ON: Setting = {
   receivingOptions: { management: { resumable: true } },
 }
 const CUT: Failure = { by: 'network', kind: 'timeout', detail: 'cut' }
+
+/** The side that took what was lost takes the next stream, and knows what that wants to resume. */
+function resumingAt(handler: RecordingHandler): NonNullable<Setting['receivingOptions']> {
+  const { management } = handler.standing
+  const onResume = (id: string) => (id === management?.id ? management : null)
+  return { management: { resumable: true }, handler: Object.assign(handler, { onResume }) }
+}
 
 describe('stream management', () => {
   it('[SM-02] is on once the peer is proven, with an id where it can be resumed', async () => {
@@ -60,7 +67,6 @@ describe('stream management', () => {
     const lost = await established(ON)
     await turns()
     const sender = lost.initiating.handler.standing.management
-    const taker = lost.receiving.handler.standing.management
     for (const number of [1, 2]) lost.initiating.handler.standing.send(numbered(number))
     await turns()
     expect(lost.receiving.handler.numbers).toEqual([1, 2])
@@ -70,12 +76,7 @@ describe('stream management', () => {
     sender?.window.add(numbered(3))
     const next = await established({
       initiatingOptions: { management: { when: 'offered', resumable: true, resumes: () => sender } },
-      receivingOptions: {
-        management: { resumable: true },
-        handler: Object.assign(lost.receiving.handler, {
-          onResume: (id: string) => (id === taker?.id ? taker : null),
-        }),
-      },
+      receivingOptions: resumingAt(lost.receiving.handler),
     })
     await turns()
     expect(next.initiating.handler.standing.carried).toBe(3)
@@ -83,6 +84,31 @@ describe('stream management', () => {
     next.initiating.handler.standing.send(numbered(4))
     await turns()
     expect(lost.receiving.handler.numbers).toEqual([1, 2, 3, 4])
+  })
+
+  it('[SM-08] drops what comes again although it had come: the host that works on it has it once', async () => {
+    const lost = await established(ON)
+    await turns()
+    const sender = lost.initiating.handler.standing.management
+    const { handler } = lost.receiving
+    let done = () => {}
+    handler.react = () => new Promise(resolve => (done = resolve))
+    lost.initiating.handler.standing.send(numbered(1))
+    await turns()
+    lost.initiating.session.abort(CUT)
+    await turns()
+    const next = await established({
+      initiatingOptions: { management: { when: 'offered', resumable: true, resumes: () => sender } },
+      receivingOptions: resumingAt(handler),
+    })
+    await turns()
+    expect(next.initiating.handler.standing.confirmedCount()).toBe(0)
+    next.initiating.handler.standing.send(numbered(2))
+    await turns()
+    expect(handler.numbers).toEqual([1])
+    done()
+    await turns()
+    expect(handler.numbers).toEqual([1, 2])
   })
 
   it('[SM-08] begins anew where the peer knows of nothing, and leaves what was as it was', async () => {
