@@ -136,7 +136,8 @@ export async function createFederation(options: FederationOptions): Promise<Fede
     const { transport } = arrival
     const dialback = core.dialback(sourceOf(transport.facts.remoteAddress))
     const keys = dialback === undefined ? {} : { dialback }
-    const shared = { transport, isLocal, trust, bidi: true, observer, clock, random, limits }
+    const management = settings.streamManagement ? { management: { resumable: true } } : {}
+    const shared = { transport, isLocal, trust, bidi: true, ...management, observer, clock, random, limits }
     const session = core.accept(
       handler => startReceiving({ ...shared, ...keys, handler }),
       () => arrival.authenticated(),

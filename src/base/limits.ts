@@ -79,7 +79,7 @@ export const LIMITS = {
   unconfirmedStanzas: limit(
     'count',
     500,
-    'remembered of those the peer has not confirmed; with stream management, which is not in use yet, its window',
+    'remembered of those the peer has not confirmed; with stream management, its window',
   ),
   unconfirmedBytes: limit('bytes', 4 * MIB, 'the same in bytes'),
   requestStanzas: limit(
@@ -90,13 +90,18 @@ export const LIMITS = {
   ackStanzas: limit(
     'count',
     50,
-    'stream management, not in use yet: taken from a peer, and it is told unasked: ten times in a full window',
+    'stream management: taken from a peer, and it is told unasked: ten times in a full window',
   ),
-  ackMs: limit('ms', 5_000, 'stream management, not in use yet: the same by time'),
+  ackMs: limit('ms', 5_000, 'stream management: the same by time'),
+  manageMs: limit(
+    'ms',
+    1_000,
+    'from a stream of a peer that goes both ways to the first stanza of ours on it, where the peer might ask for stream management and does not',
+  ),
   resumeMs: limit(
     'ms',
     300_000,
-    'stream management, not in use yet: after its loss a stream can be resumed for this long (ejabberd: 300 s)',
+    'stream management: after its loss a stream can be resumed for this long (ejabberd: 300 s)',
   ),
   inboundBytesPerSecond: limit(
     'bytes/s',

@@ -63,6 +63,10 @@ export interface Events {
   }
   /** our local server does not answer pings: what it was sent counts as read once it is written */
   'leg:silent': { local: string; remote: string }
+  /** a stream that was lost, or left, goes on on another one; `count` stanzas that it had not confirmed go with it */
+  'stream:resumed': { local: string; remote: string; count: number }
+  /** a stream has ended, and nothing could say what of it had arrived: `count` stanzas go out again, and may be there twice */
+  'stanza:resent': { local: string; remote: string; count: number }
   'stanza:bounced': { local: string; remote: string; condition: string; count: number; detail: string }
   /** a host threw or rejected: a defect of the host; the stanza was bounced */
   'host:failed': { domain: string; detail: string }
@@ -91,6 +95,7 @@ export interface Events {
     bounced: number
     dropped: number
     inDoubt: number
+    resent: number
     ambiguous: number
     held: number
   }

@@ -10,9 +10,11 @@
  * - delivered: a local host took it, or whoever is at the other end of its stream is known to have read it (SessionHandler.onEnded says how).
  * - bounced: its sender's host, or the way back to its sender's domain, has taken an error for it.
  * - dropped: it could not be delivered and must not be answered (SZ-11), or its sender takes no more errors.
- * - inDoubt: written to a stream that died before anything confirmed it. Never written again, as that could make a
- *   duplicate; its sender, where it may be answered, is told that it may or may not have arrived.
- * - ambiguous: delivered and bounced both. Without stream management nothing can tell, so it stays zero.
+ * - inDoubt: written to a stream that died before anything confirmed it, and nothing could ask since. Where its kind, or
+ *   the peer's lack of stream management, forbids to write it again, its sender, where it may be answered, is told that it
+ *   may or may not have arrived.
+ * - ambiguous: delivered and bounced both. What may have been delivered is never bounced, but in doubt, so it stays zero.
+ * - resent is no outcome: how many of all those went out again although they may have arrived, and may be there twice.
  * - held: everything else. Counted where it lies, never computed from the rest: so the sum can be checked.
  */
 export interface AccountSnapshot {
@@ -26,6 +28,8 @@ export interface AccountSnapshot {
   readonly dropped: number
   /** written to a stream that died before anything confirmed it; where it can be, its sender is told so */
   readonly inDoubt: number
+  /** of all accepted: went out a second time, as the peer could not say whether it had them; they may be there twice */
+  readonly resent: number
   /** delivered and bounced both */
   readonly ambiguous: number
   /** in a queue, in a host's hands, or written and not yet confirmed */
@@ -39,9 +43,10 @@ export class Account {
   bounced = 0
   dropped = 0
   inDoubt = 0
+  resent = 0
 
   snapshot(held: number): AccountSnapshot {
-    const { accepted, delivered, bounced, dropped, inDoubt } = this
-    return { accepted, delivered, bounced, dropped, inDoubt, ambiguous: 0, held }
+    const { accepted, delivered, bounced, dropped, inDoubt, resent } = this
+    return { accepted, delivered, bounced, dropped, inDoubt, resent, ambiguous: 0, held }
   }
 }

@@ -1,3 +1,4 @@
+import { Management, type Rest } from '../session/index.ts'
 import type { DomainPair, Failure, Stanza } from '../xmpp/index.ts'
 import type { Adopted, OutboundSession, StreamHandler } from './connect.ts'
 
@@ -30,6 +31,7 @@ export class AdoptedStream implements Adopted {
       wrote: () => this.#wrote(share),
       settle: () => this.#confirm(this.#session.confirmedCount()),
     })
+    if (this.#shares.length === 0) this.#carry(share)
     this.#shares.push(share)
     // The session takes nothing before whoever tells us has returned.
     queueMicrotask(() => {
@@ -41,13 +43,42 @@ export class AdoptedStream implements Adopted {
     for (const share of this.#shares) share.handler?.onDrain()
   }
 
-  onEnded(failure: Failure | null, unconfirmed: readonly Stanza[], unconfirmedCount: number): void {
+  onConfirmed(): void {
+    for (const share of this.#shares) share.handler?.onConfirmed()
+  }
+
+  onEnded(
+    failure: Failure | null,
+    unconfirmed: readonly Stanza[],
+    unconfirmedCount: number,
+    rest: Rest,
+  ): void {
     this.#ended = true
     this.#confirm(this.#written - unconfirmedCount)
+    const its = this.#restOfEach(rest)
     for (const share of this.#shares) {
-      const its = unconfirmed.filter(({ from, to }) => share.is({ local: from.domain, remote: to.domain }))
-      share.handler?.onEnded(failure, its, share.written - share.confirmed)
+      const stanzas = unconfirmed.filter(({ from, to }) =>
+        share.is({ local: from.domain, remote: to.domain }),
+      )
+      share.handler?.onEnded(failure, stanzas, share.written - share.confirmed, its)
     }
+  }
+
+  /** What goes on on another stream is of one pair, or nobody's: only whoever opened that knows for which pairs it is. */
+  #restOfEach(rest: Rest): Rest {
+    if (!(rest instanceof Management) || this.#shares.length === 1) return rest
+    rest.isOver = true
+    return 'unknown'
+  }
+
+  /** What goes on here was written by the first of its pairs. */
+  #carry(share: Share): void {
+    const { carried } = this.#session
+    if (carried === 0) return
+    share.carried = carried
+    share.written = carried
+    this.#written = carried
+    this.#runs.push({ share, count: carried })
   }
 
   #wrote(share: Share): void {
@@ -90,6 +121,7 @@ class Share implements OutboundSession {
   handler: StreamHandler | null = null
   written = 0
   confirmed = 0
+  carried = 0
   readonly #pair: DomainPair
   readonly #session: OutboundSession
   readonly #ledger: { wrote(): void; settle(): void }
@@ -106,6 +138,14 @@ class Share implements OutboundSession {
 
   get bidi(): boolean {
     return this.#session.bidi
+  }
+
+  get management(): OutboundSession['management'] {
+    return this.#session.management
+  }
+
+  get isFull(): boolean {
+    return this.#session.isFull
   }
 
   get isClosing(): boolean {

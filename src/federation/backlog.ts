@@ -70,6 +70,12 @@ export class Backlog {
     this.#watched()
   }
 
+  /** Takes those back that were written to a stream that has ended, ahead of all. */
+  unshift(stanzas: readonly Stanza[]): void {
+    this.#queue.unshift(stanzas, this.#options.clock.monotonicMs())
+    this.#watched()
+  }
+
   shift(): Stanza | undefined {
     return this.#queue.shift()
   }

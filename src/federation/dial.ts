@@ -1,6 +1,6 @@
 import type { Limits, Observer } from '../base/index.ts'
 import type { Candidate, Discovery } from '../discovery/index.ts'
-import { openStream, type Session, type SessionHandler } from '../session/index.ts'
+import { type InitiatingManagement, openStream, type Session, type SessionHandler } from '../session/index.ts'
 import type { DialbackSecret } from '../stream/index.ts'
 import type { Transport } from '../transport/index.ts'
 import { type Domain, type DomainPair, describe, type Failure, failureId, toRetry } from '../xmpp/index.ts'
@@ -18,6 +18,8 @@ export interface Means {
   readonly dialback: DialbackSecret | null
   /** it asks for stanzas both ways */
   readonly bidi: boolean
+  /** it asks for stream management, where that is offered; absent: never */
+  readonly management?: InitiatingManagement
 }
 
 /** Starts the initiating side on a transport whose peer has been proven; attached in this turn. */
@@ -29,6 +31,7 @@ export type StartInitiating = (start: {
   readonly certificate?: boolean
   readonly first?: 'external' | 'dialback'
   readonly bidi?: boolean
+  readonly management?: InitiatingManagement
   readonly handler: SessionHandler
   readonly observer: Observer
 }) => Session
@@ -37,6 +40,8 @@ export interface DialDeps extends ReachDeps {
   readonly discovery: Discovery
   readonly startInitiating: StartInitiating
   readonly meansOf: (local: Domain) => Means
+  /** ask for stream management, and resume */
+  readonly streamManagement: boolean
   readonly limits: ReachDeps['limits'] & Pick<Limits, 'attemptMs' | 'redirects'>
 }
 
@@ -144,10 +149,21 @@ async function openAt(
 ): Promise<Failure | null> {
   const reached = await reach(deps, { pair, candidate, signal })
   if (!reached.ok) return reached.failure
-  return openStream(started(deps, pair, reached, { ...deps.meansOf(pair.local), first }), signal, session => {
+  const means = { ...deps.meansOf(pair.local), ...managing(deps, handler), first }
+  return openStream(started(deps, pair, reached, means), signal, session => {
     handler.onConnected(session)
-    return handler
+    return {
+      onStanza: (stanza, _, custody) => handler.onStanza(stanza, custody),
+      onDrain: () => handler.onDrain(),
+      onConfirmed: () => handler.onConfirmed(),
+      onEnded: (...end) => handler.onEnded(...end),
+    }
   })
+}
+
+function managing({ streamManagement }: DialDeps, handler: ConnectHandler): Pick<Means, 'management'> {
+  if (!streamManagement) return {}
+  return { management: { when: 'offered', resumable: true, resumes: () => handler.resumes() } }
 }
 
 /** What starts the session on a transport whose peer has been proven. */

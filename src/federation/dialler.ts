@@ -1,3 +1,4 @@
+import type { Custody, Management } from '../session/index.ts'
 import type { DomainPair, Failure, Stanza } from '../xmpp/index.ts'
 import type { Connect, OutboundSession, StreamHandler } from './connect.ts'
 import { STOPPING } from './reasons.ts'
@@ -8,12 +9,14 @@ export interface DiallerOptions {
   /** @returns who hears what becomes of the stream */
   readonly onStands: (session: OutboundSession) => DialledHandler
   readonly onFailed: (failure: Failure) => void
+  /** what is to go on on the stream that has just been proven; null: nothing */
+  readonly resumes: () => Management | null
   /** what comes on a bidi stream that stands already when nobody wants it any longer */
-  readonly receive: (stanza: Stanza) => Promise<void> | undefined
+  readonly receive: (stanza: Stanza, custody: Custody | null) => Promise<void> | undefined
 }
 
 export interface DialledHandler extends StreamHandler {
-  onStanza(stanza: Stanza): Promise<void> | undefined
+  onStanza(stanza: Stanza, custody: Custody | null): Promise<void> | undefined
 }
 
 /** The dials of one route: one at a time. */
@@ -32,7 +35,7 @@ export class Dialler {
   /** The one that is under way serves as well. */
   start(): void {
     if (this.#dial !== null) return
-    const { pair, connect, onStands, onFailed, receive } = this.#options
+    const { pair, connect, onStands, onFailed, resumes, receive } = this.#options
     const dial = new AbortController()
     this.#dial = dial
     let handler: DialledHandler | null = null
@@ -51,8 +54,11 @@ export class Dialler {
         onFailed: failure => {
           if (isWanted()) onFailed(failure)
         },
-        onStanza: stanza => (handler === null ? receive(stanza) : handler.onStanza(stanza)),
+        resumes: () => (this.#dial === dial ? resumes() : null),
+        onStanza: (stanza, custody) =>
+          handler === null ? receive(stanza, custody) : handler.onStanza(stanza, custody),
         onDrain: () => handler?.onDrain(),
+        onConfirmed: () => handler?.onConfirmed(),
         onEnded: (...end) => handler?.onEnded(...end),
       },
       dial.signal,

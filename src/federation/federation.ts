@@ -51,7 +51,7 @@ export class FederationCore {
   constructor(deps: FederationDeps) {
     this.#deps = deps
     const { settings, discovery, observer, clock, random } = deps
-    const { limits, trust } = settings
+    const { limits, trust, streamManagement } = settings
     const hosts = new Map<Domain, Host | StreamHost>()
     for (const entry of settings.domains) {
       this.#contexts.set(entry, createTlsContext({ identity: entry.identity, ca: settings.ca }))
@@ -65,6 +65,7 @@ export class FederationCore {
       ...deps,
       trust,
       limits,
+      streamManagement,
       secureContext: (local: Domain) => this.#contextOf(local),
       meansOf: (local: Domain) => this.#meansOf(local),
     }
@@ -184,10 +185,10 @@ export class FederationCore {
       limits: settings.limits,
       isLocal: domain => this.#owners.has(domain),
       peerIsUp: pair => router.peerIsUp(pair),
-      send(stanza) {
+      send(stanza, custody = null) {
         if (!domains.has(stanza.from.domain))
           throw new TypeError(`not a domain of this host: ${stanza.from.domain}`)
-        return router.send(stanza)
+        return router.send(stanza, custody)
       },
     }
   }

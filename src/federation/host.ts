@@ -1,4 +1,5 @@
 import type { Clock, Limits, Observer, Random } from '../base/index.ts'
+import type { Custody } from '../session/index.ts'
 import type { Domain, DomainPair, Stanza, StanzaCondition, StanzaErrorType } from '../xmpp/index.ts'
 import type { Connect } from './connect.ts'
 
@@ -17,9 +18,10 @@ export interface HostContext {
   /**
    * Send a stanza from one of the host's domains, to any domain. Accepted stanzas end in one of the outcomes of DECISIONS 23.
    * @returns undefined: accepted, go on. A promise: accepted, but wait for it before the next (backpressure).
+   * @param custody of the stream that has brought it, where its sender is to hear who has it; absent: nobody is
    * @throws TypeError where `from` is not of this host's domains: a defect of the host.
    */
-  send(stanza: Stanza): Promise<void> | undefined
+  send(stanza: Stanza, custody?: Custody | null): Promise<void> | undefined
   /** the host's own */
   readonly domains: ReadonlySet<Domain>
   /** Whether any host of this federation serves the domain. */

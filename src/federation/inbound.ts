@@ -1,16 +1,24 @@
 import { type Clock, type Limits, spread, type Timer } from '../base/index.ts'
 import type { Discovery } from '../discovery/index.ts'
-import type { EstablishedSession, Session, SessionHandler } from '../session/index.ts'
+import type {
+  Custody,
+  EstablishedSession,
+  Management,
+  Rest,
+  Session,
+  SessionHandler,
+} from '../session/index.ts'
 import type { PeerProof } from '../stream/index.ts'
 import type { Domain, DomainPair, Failure, Stanza } from '../xmpp/index.ts'
 import type { Adopted } from './connect.ts'
 import { STOPPING } from './reasons.ts'
+import { Resumable } from './resumable.ts'
 import type { Router } from './router.ts'
 
 export interface InboundOptions {
   readonly router: Router
   readonly discovery: Pick<Discovery, 'reconsider'>
-  readonly limits: Pick<Limits, 'pairStreams' | 'maxStreamAgeMs'>
+  readonly limits: Pick<Limits, 'pairStreams' | 'maxStreamAgeMs' | 'manageMs'>
   readonly clock: Clock
 }
 
@@ -23,10 +31,12 @@ export class Inbound {
   readonly #streams = new Set<InboundStream>()
   /** local -> remote -> how many stand */
   readonly #established = new Map<Domain, Map<Domain, number>>()
+  readonly #resumable: Resumable
   #stopping = false
 
   constructor(options: InboundOptions) {
     this.#options = options
+    this.#resumable = new Resumable(options.clock, options.limits.pairStreams)
   }
 
   /**
@@ -37,6 +47,8 @@ export class Inbound {
   accept(start: (handler: SessionHandler) => Session, onAuthenticated: () => void): Session {
     const { router, limits, clock } = this.#options
     const stream = new InboundStream(router, {
+      resumable: this.#resumable,
+      later: then => clock.setTimer(limits.manageMs, then),
       age: ended => (limits.maxStreamAgeMs > 0 ? clock.setTimer(limits.maxStreamAgeMs, ended) : null),
       onProven: (pair, bidi) => {
         const failure = this.#admit(pair, bidi)
@@ -117,6 +129,9 @@ const TOO_MANY: Failure = {
 }
 
 interface Hooks {
+  readonly resumable: Resumable
+  /** Call `then` when a peer has had time to ask for stream management. */
+  later(then: () => void): Timer
   /** Call `ended` when a stream that stands now has lived long enough; null: it may for ever. */
   age(ended: () => void): Timer | null
   /** why it is not wanted; null: it is */
@@ -135,6 +150,8 @@ class InboundStream implements SessionHandler {
   readonly #hooks: Hooks
   readonly #endListeners: (() => void)[] = []
   #age: Timer | null = null
+  /** it goes both ways; what we write waits until we know whether something goes on here */
+  #adopting: Timer | null = null
   /** it goes both ways: how routes write to it */
   #adopted: Adopted | null = null
   #ended = false
@@ -148,7 +165,7 @@ class InboundStream implements SessionHandler {
     const { pair, bidi } = session
     const failure = this.#prove(pair, bidi)
     if (failure !== null) return failure
-    if (bidi) this.#adopt(session)
+    if (bidi) this.#adoptSoon(session)
     // Before a platform's limit cuts it: in order, so that its peer goes on with another one.
     this.#age = this.#hooks.age(() => session.end(null))
     return null
@@ -163,21 +180,46 @@ class InboundStream implements SessionHandler {
   }
 
   onBidi(session: EstablishedSession): void {
-    this.#adopt(session)
+    this.#adoptSoon(session)
   }
 
-  onStanza(stanza: Stanza): Promise<void> | undefined {
-    return this.#router.receive(stanza)
+  onManaged(session: EstablishedSession): void {
+    this.#hooks.resumable.stands(session, this.pairs)
+    this.#adoptNow(session)
+  }
+
+  onResume(previd: string): Management | null {
+    return this.#hooks.resumable.find(previd, this.pairs)
+  }
+
+  onStanza(stanza: Stanza, session: EstablishedSession, custody: Custody | null): Promise<void> | undefined {
+    if (this.#adopting === null) return this.#router.receive(stanza, custody)
+    // Whoever sends does not ask any more for what was before; and the answer goes by this stream, too.
+    this.#adoptNow(session)
+    return Promise.resolve().then(() => this.#router.receive(stanza, custody))
+  }
+
+  onConfirmed(): void {
+    this.#adopted?.onConfirmed()
   }
 
   onDrain(): void {
     this.#adopted?.onDrain()
   }
 
-  onEnded(failure: Failure | null, unconfirmed: readonly Stanza[], unconfirmedCount: number): void {
+  onEnded(
+    failure: Failure | null,
+    unconfirmed: readonly Stanza[],
+    unconfirmedCount: number,
+    rest: Rest,
+  ): void {
     this.#ended = true
     this.#age?.cancel()
-    this.#adopted?.onEnded(failure, unconfirmed, unconfirmedCount)
+    this.#adopting?.cancel()
+    const { resumable } = this.#hooks
+    if (typeof rest !== 'string') resumable.lost(rest)
+    else if (this.session?.established) resumable.ended(this.session.established)
+    this.#adopted?.onEnded(failure, unconfirmed, unconfirmedCount, rest)
     this.#hooks.onEnded(this)
     for (const listener of this.#endListeners.splice(0)) listener()
   }
@@ -194,7 +236,23 @@ class InboundStream implements SessionHandler {
     return failure
   }
 
-  /** BI-06 */
+  /** BI-06. Before anything is written there, what the peer resumes has to go ahead of it (SM-08). */
+  #adoptSoon(session: EstablishedSession): void {
+    if (!session.isManageable) this.#adopt(session)
+    else
+      this.#adopting = this.#hooks.later(() => {
+        this.#adopting = null
+        this.#adopt(session)
+      })
+  }
+
+  #adoptNow(session: EstablishedSession): void {
+    if (this.#adopting === null) return
+    this.#adopting.cancel()
+    this.#adopting = null
+    this.#adopt(session)
+  }
+
   #adopt(session: EstablishedSession): void {
     this.#adopted = this.#router.pool.adopt(session)
     for (const pair of this.pairs) this.#adopted.take(pair)

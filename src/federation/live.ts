@@ -1,3 +1,4 @@
+import type { Management } from '../session/index.ts'
 import type { Failure, Stanza } from '../xmpp/index.ts'
 import type { Account } from './account.ts'
 import type { OutboundSession } from './connect.ts'
@@ -8,16 +9,20 @@ export class Live {
   readonly sinceMs: number
   /** We have opened it, and may end it. Else its peer has, which ends it when it likes (DECISIONS 22). */
   readonly isOurs: boolean
-  /** above its high-water mark */
-  blocked = false
+  /** null: no stream management */
+  readonly management: Management | null
+  /** it has no room */
+  blocked: boolean
   /** of the stanza written last, with which it went above */
   lastBytes = 0
   /** since somebody last looked */
   used = true
   /** as old as a stream may become */
   aged = false
+  /** how often in a row it, and those that go on here, were lost before the peer had confirmed anything */
+  losses = 0
   readonly #account: Account
-  #written = 0
+  #written: number
   /** of those written, counted as delivered */
   #counted = 0
   #leaving = false
@@ -27,6 +32,9 @@ export class Live {
     this.sinceMs = sinceMs
     this.isOurs = isOurs
     this.#account = account
+    this.management = session.management
+    this.blocked = session.isFull
+    this.#written = session.carried
   }
 
   /** What is written to it now goes to the peer. */
@@ -37,6 +45,11 @@ export class Live {
   /** written and without an outcome */
   get held(): number {
     return this.#written - this.#counted
+  }
+
+  /** the peer has confirmed something */
+  get isOfUse(): boolean {
+    return this.#counted > 0
   }
 
   write(stanza: Stanza): void {
@@ -59,11 +72,18 @@ export class Live {
     this.#deliver(this.session.confirmedCount())
   }
 
-  /** It is over: all but `unconfirmed` has been read. */
+  /** It is over: all but `unconfirmed` has been read; what becomes of those is not known here. */
   close(unconfirmed: number): void {
     this.#deliver(this.#written - unconfirmed)
-    this.#account.inDoubt += unconfirmed
     this.#counted = this.#written
+  }
+
+  /** What it holds goes on on `next`. */
+  goesOnOn(next: Live): void {
+    // What the peer has confirmed there counts there.
+    this.#deliver(this.#written - next.session.carried)
+    next.losses = this.isOfUse ? 0 : this.losses
+    this.#written = this.#counted
   }
 
   #deliver(confirmed: number): void {

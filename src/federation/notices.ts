@@ -42,6 +42,21 @@ export class Notices {
     observer.publish({ type: 'stanza:bounced', local, remote, condition, count, detail: text })
   }
 
+  /** A stream has gone on on another one, and `count` stanzas with it. */
+  resumed(count: number): void {
+    this.#publish('stream:resumed', count)
+  }
+
+  /** `count` stanzas go out again that may have arrived. */
+  resent(count: number): void {
+    this.#publish('stanza:resent', count)
+  }
+
+  #publish(type: 'stream:resumed' | 'stanza:resent', count: number): void {
+    const { pair, observer } = this.#options
+    observer.publish({ type, local: pair.local, remote: pair.remote, count })
+  }
+
   get #subject(): string {
     const { policy, pair } = this.#options
     return policy.subject(pair.remote)

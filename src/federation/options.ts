@@ -38,6 +38,11 @@ export interface FederationOptions {
   readonly dialbackSecret?: string
   /** Ask for stanzas both ways on every stream that we open (XEP-0288). Default: only where peers cannot reach us. */
   readonly bidi?: boolean
+  /**
+   * Offer stream management, ask for it, and resume streams that were lost (XEP-0198). Default true. Without it, what a lost
+   * stream had not confirmed is in doubt.
+   */
+  readonly streamManagement?: boolean
   readonly limits?: Partial<Limits>
   readonly clock?: Clock
   readonly random?: Random
@@ -85,6 +90,7 @@ export interface Settings {
   readonly dialback: DialbackSettings | null
   /** null: where peers cannot reach us */
   readonly bidi: boolean | null
+  readonly streamManagement: boolean
   readonly limits: Limits
 }
 
@@ -147,7 +153,8 @@ export function readOptions(options: FederationOptions): Settings {
     return read === null ? [] : [{ domain: read, url }]
   })
   const limits = readLimits(options.limits ?? {}, problem)
-  const { dialback: policy = 'verified-tls', dialbackSecret: secret = null, bidi = null } = options
+  const { dialback: policy = 'verified-tls', dialbackSecret: secret = null } = options
+  const { bidi = null, streamManagement = true } = options
   if (policy !== 'verified-tls' && policy !== 'off') problem('dialback', `neither "verified-tls" nor "off"`)
   domains.forEach(({ identity, reachable }, index) => {
     if (identity === null && (policy === 'off' || !reachable))
@@ -158,7 +165,8 @@ export function readOptions(options: FederationOptions): Settings {
   if (problems.length > 0) throw new TypeError(`createFederation: ${problems.join('; ')}`)
   const trust = createTrustStore({ roots: [...rootCertificates, ...ca], intermediates })
   const dialback = policy === 'off' ? null : { secret }
-  return { domains, listen, proxies, ca, trust, allowPrivate, connect, endpoints, dialback, bidi, limits }
+  const network = { allowPrivate, connect, endpoints }
+  return { domains, listen, proxies, ca, trust, ...network, dialback, bidi, streamManagement, limits }
 }
 
 function readDomains(

@@ -10,6 +10,8 @@ export interface RoutePolicy {
    * the domain may have changed its mind.
    */
   afterFailure(remote: Domain, failure: Failure): 'bounce' | 'hold' | 'refuse'
+  /** What a stream has lost goes again, by kind, even where the peer counts nothing (Fate). */
+  readonly resends: boolean
   /** It is there. */
   isUp(remote: Domain): void
 }
@@ -17,6 +19,8 @@ export interface RoutePolicy {
 /** Towards other domains: what their servers say counts for a while. */
 export const TO_PEERS: RoutePolicy = {
   subject: remote => remote,
+  // Nobody could tell a duplicate from what was said twice.
+  resends: false,
   afterFailure: (_, failure) => (toRetry(failure) === 'never' ? 'refuse' : 'bounce'),
   isUp: () => {},
 }
@@ -27,6 +31,7 @@ export const TO_PEERS: RoutePolicy = {
  * may be just configuring it.
  */
 export class LegPolicy implements RoutePolicy {
+  readonly resends = false
   readonly #limits: Pick<Limits, 'legAbsentMs'>
   readonly #clock: Clock
   /** of the domains that are away: when that was first seen */

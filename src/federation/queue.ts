@@ -69,6 +69,18 @@ export class StanzaQueue {
     this.#total.bytes += stanza.bytes.length
   }
 
+  /** Takes those back that had left it, ahead of all. They count as having come with the oldest. */
+  unshift(stanzas: readonly Stanza[], nowMs: number): void {
+    const queuedAtMs = Math.min(nowMs, this.oldestMs)
+    const first = stanzas.map(stanza => ({ stanza, queuedAtMs }))
+    this.#entries = [...first, ...this.#entries.slice(this.#head)]
+    this.#head = 0
+    for (const { bytes } of stanzas) {
+      this.#bytes += bytes.length
+      this.#total.bytes += bytes.length
+    }
+  }
+
   /** Hardly anything more is taken: its last quarter is for what comes from whoever does not wait. */
   isFull(spareBytes: number | null): boolean {
     return !this.#hasRoom((spareBytes ?? this.#limits.queueBytes) / 4, spareBytes)

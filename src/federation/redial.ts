@@ -83,7 +83,9 @@ export class Redial {
   lost(live: Live, failure: Failure | null, isOurDoing: boolean): void {
     const { limits, clock, onGivenUp } = this.#options
     const nowMs = clock.monotonicMs()
-    const hasLasted = nowMs - live.sinceMs >= limits.goodLifeMs
+    const lifeMs = nowMs - live.sinceMs
+    // Cuts at short intervals are a platform's; one that also delivered nothing is no stream to build on.
+    const hasLasted = lifeMs >= (live.isOfUse ? limits.retryMinMs : limits.goodLifeMs)
     if (this.#keepUntilMs > 0) this.#keepUntilMs = nowMs + limits.keepUpMs
     if (hasLasted && live.isOurs) this.#backoff.reset()
     if (this.#stopping) {

@@ -1,4 +1,5 @@
 import type { Clock, Limits, Observer, Random } from '../base/index.ts'
+import type { Custody } from '../session/index.ts'
 import type { DomainPair, Stanza, StanzaError } from '../xmpp/index.ts'
 import type { Account } from './account.ts'
 import type { BacklogLimits } from './backlog.ts'
@@ -38,7 +39,7 @@ export interface Returns {
 export interface SharedRouteOptions {
   readonly connect: Connect
   /** what comes on a stream of ours that is bidi; a promise pauses its reading */
-  readonly receive: (stanza: Stanza) => Promise<void> | undefined
+  readonly receive: (stanza: Stanza, custody: Custody | null) => Promise<void> | undefined
   readonly policy: RoutePolicy
   readonly returns: Returns
   readonly account: Account

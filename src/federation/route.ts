@@ -1,3 +1,4 @@
+import type { Watcher, Way } from '../session/index.ts'
 import type { DomainPair, Failure, Stanza, StanzaError } from '../xmpp/index.ts'
 import { Backlog } from './backlog.ts'
 import type { OutboundSession, StreamHandler } from './connect.ts'
@@ -7,8 +8,9 @@ import { Notices } from './notices.ts'
 import { Room } from './queue.ts'
 import { STOPPING, tooLate } from './reasons.ts'
 import { Redial } from './redial.ts'
+import { Resending } from './resending.ts'
 import type { RouteOptions } from './route-options.ts'
-import { Ways } from './ways.ts'
+import { type Unsettled, Ways } from './ways.ts'
 
 /**
  * idle: no stream, nothing queued · dialling · open: the backlog is empty unless the stream is blocked, on its end, or
@@ -18,11 +20,15 @@ export type RouteState = Redial['state'] | 'closing'
 
 /**
  * The way from one local domain to one remote domain: its streams (Ways), when it dials (Redial), and the backlog of what
- * no stream has taken yet. Order holds across streams: what waits goes before what comes. What was written is never
- * written again, so there are no duplicates, and no stanza can kill a second stream (DECISIONS 6).
+ * no stream has taken yet. Order holds across streams: what waits goes before what comes, and what a stream had not
+ * delivered when it ended before that. What may have arrived goes out once more at most, so that no stanza kills streams
+ * for ever (DECISIONS 6).
  */
-export class Route {
+export class Route implements Way {
   readonly pair: DomainPair
+  /** stanzas that it has ever taken */
+  given = 0
+  readonly watchers = new Set<Watcher>()
   readonly #options: RouteOptions
   readonly #notices: Notices
   readonly #backlog: Backlog
@@ -30,6 +36,9 @@ export class Route {
   readonly #drained = new Room()
   readonly #ways: Ways
   readonly #redial: Redial
+  readonly #resending = new Resending()
+  /** outcomes of stanzas that went behind others which have none yet: they count once those have theirs */
+  #ahead = 0
   /** who waits for the end of our streams */
   readonly #endListeners: (() => void)[] = []
   /** no further dials */
@@ -77,10 +86,18 @@ export class Route {
   offer(stanza: Stanza, isOwed = false): StanzaError | null {
     const { out } = this.#ways
     // Where the stream is on its end, as the peer closes it, what comes waits for the next one.
-    if (out !== null && !out.blocked && out.isOpen) return this.#write(out, stanza)
-    const refusal = this.#refusal() ?? (isOwed ? this.#put(stanza) : this.#push(stanza))
-    if (refusal === null) this.#redial.need()
+    const isWritten = out !== null && !out.blocked && out.isOpen
+    const refusal = isWritten ? this.#write(out, stanza) : this.#keep(stanza, isOwed)
+    if (refusal === null) this.given += 1
     return refusal
+  }
+
+  /** see Way; at least so many */
+  settled(): number {
+    this.settle()
+    const held = this.held()
+    if (held === 0) this.#ahead = 0
+    return this.given - held - this.#ahead
   }
 
   /** What a source waits for before it goes on; undefined while there is room. */
@@ -123,6 +140,7 @@ export class Route {
   stopDialling(): void {
     this.#stopping = true
     this.#redial.stop()
+    this.#ways.forsake()
     if (this.#ways.state !== 'open') this.bounceWaiting(STOPPING)
   }
 
@@ -141,6 +159,12 @@ export class Route {
     this.#ways.abort(STOPPING)
   }
 
+  #keep(stanza: Stanza, isOwed: boolean): StanzaError | null {
+    const refusal = this.#refusal() ?? (isOwed ? this.#put(stanza) : this.#push(stanza))
+    if (refusal === null) this.#redial.need()
+    return refusal
+  }
+
   #write(live: Live, stanza: Stanza): StanzaError | null {
     const { maxBytes } = live.session.peerLimits
     if (maxBytes !== null && stanza.bytes.length > maxBytes)
@@ -155,7 +179,9 @@ export class Route {
       const stanza = this.#backlog.shift()
       if (stanza === undefined) break
       const error = this.#write(live, stanza)
-      if (error !== null) this.#options.returns.bounce(stanza, error)
+      if (error === null) continue
+      if (this.#ways.held() > 0) this.#ahead += 1
+      this.#bounce(stanza, error)
     }
     this.#roomMade()
   }
@@ -188,12 +214,49 @@ export class Route {
     if (this.#backlog.size === 0) this.#drained.open()
     if (!this.#backlog.crowded) this.#backlog.roomMade()
     if (!this.crowded) this.#room.open()
+    this.#wake()
   }
 
-  #inDoubt(unconfirmed: readonly Stanza[], failure: Failure | null): void {
+  /** Whoever waits for outcomes has a look. */
+  #wake(): void {
+    for (const watcher of this.watchers) watcher.settled()
+  }
+
+  /** A stream has ended, and nothing has confirmed these. */
+  #rest({ stanzas, count, fate, failure, sentMs }: Unsettled): void {
+    const { account, limits } = this.#options
+    account.inDoubt += count - stanzas.length
+    if (fate === 'not-taken') this.#backlog.unshift(stanzas)
+    else if (fate === 'in-doubt' || this.#stopping) this.#inDoubt(stanzas, failure)
+    else {
+      const { again, doubtful, ahead } = this.#resending.sort(stanzas, sentMs, limits.stanzaBytes)
+      this.#backlog.unshift(again)
+      account.resent += again.length
+      if (again.length > 0) this.#notices.resent(again.length)
+      this.#ahead += ahead
+      this.#inDoubt(doubtful, failure)
+    }
+    if (this.#backlog.size === 0) return
+    if (this.#stopping && this.#ways.state !== 'open') this.bounceWaiting(STOPPING)
+    else this.#redial.need()
+  }
+
+  #inDoubt(stanzas: readonly Stanza[], failure: Failure | null): void {
+    if (stanzas.length === 0) return
+    const { account, returns } = this.#options
     const error = this.#notices.inDoubt(failure)
-    this.#notices.report(error, unconfirmed.length)
-    for (const stanza of unconfirmed) this.#options.returns.tell(stanza, error)
+    account.inDoubt += stanzas.length
+    this.#notices.report(error, stanzas.length)
+    for (const stanza of stanzas) returns.tell(stanza, error)
+  }
+
+  /** What may have arrived before is not bounced, as if it had not. */
+  #bounce(stanza: Stanza, error: StanzaError): void {
+    const { account, returns } = this.#options
+    if (this.#resending.has(stanza)) {
+      account.inDoubt += 1
+      returns.tell(stanza, this.#notices.inDoubt(null))
+    } else void returns.bounce(stanza, error)
   }
 
   /** Somebody waits for the end, and it is there. */
@@ -212,11 +275,10 @@ export class Route {
   // -- the parts -----------------------------------------------------------------------------------------------------
 
   #newBacklog(): Backlog {
-    const { returns } = this.#options
     return new Backlog({
       ...this.#options,
       lateError: () => this.#lateError(),
-      bounce: (stanza, error) => void returns.bounce(stanza, error),
+      bounce: (stanza, error) => this.#bounce(stanza, error),
       report: (error, count) => this.#notices.report(error, count),
       onRoom: () => this.#roomMade(),
     })
@@ -228,7 +290,9 @@ export class Route {
       onOpen: live => this.#redial.opened(live),
       onRoom: live => this.#pump(live),
       onGone: (live, failure, isOurDoing) => this.#redial.lost(live, failure, isOurDoing),
-      onInDoubt: (unconfirmed, failure) => this.#inDoubt(unconfirmed, failure),
+      onRest: rest => this.#rest(rest),
+      onResumed: count => this.#notices.resumed(count),
+      onConfirmed: () => this.#wake(),
       onAged: () => this.#redial.renew(),
       onNotRenewed: () => this.#redial.renewLater(null),
       onRenewed: () => this.#redial.renewed(),
@@ -245,13 +309,17 @@ export class Route {
       pair,
       connect,
       receive,
+      resumes: () => this.#ways.resumes(),
       onStands: session => this.#ways.dialled(session),
-      onFailed: failure => this.#redial.failed(failure),
+      onFailed: failure => {
+        this.#ways.notDialled()
+        this.#redial.failed(failure)
+      },
     })
     return new Redial({
       ...this.#options,
       dialler,
-      isNeeded: () => this.#backlog.size > 0,
+      isNeeded: () => this.#backlog.size > 0 || this.#ways.isParked,
       isClear: () => this.#ways.isEmpty,
       isAged: () => this.#ways.isAged,
       onGivenUp: failure => this.bounceWaiting(failure),

@@ -1,4 +1,5 @@
 import type { Clock, Limits, Observer, Random } from '../base/index.ts'
+import type { Custody } from '../session/index.ts'
 import {
   bounce,
   type Domain,
@@ -63,7 +64,7 @@ export class Router implements Returns {
     const isReachable = options.isReachable ?? (() => true)
     this.pool = new Pool({
       ...shared,
-      receive: stanza => this.receive(stanza),
+      receive: (stanza, custody) => this.receive(stanza, custody),
       policy: TO_PEERS,
       limits: limitsToPeers(limits),
       isReachable,
@@ -71,7 +72,7 @@ export class Router implements Returns {
     this.legs = new Pool({
       ...shared,
       connect: (...dial) => this.#connectLeg(...dial),
-      receive: stanza => this.send(stanza),
+      receive: (stanza, custody) => this.send(stanza, custody),
       isReachable: () => true,
       policy: this.#legPolicy,
       limits: legLimits(limits),
@@ -81,19 +82,24 @@ export class Router implements Returns {
 
   /**
    * A stanza from a local domain, whose right to its `from` has been checked. Never delivers from within.
+   * @param custody see receive
    * @returns what the source waits for before the next one; undefined: go on
    */
-  send(stanza: Stanza): Promise<void> | undefined {
+  send(stanza: Stanza, custody: Custody | null = null): Promise<void> | undefined {
     this.#account.accepted += 1
     const way = this.#wayOf(stanza)
     if (!('offer' in way)) return this.#return(stanza, way, false)
     const refusal = way.offer(stanza)
     if (refusal !== null) this.#return(stanza, refusal, false)
+    else if (way instanceof Route) custody?.went(way)
     return way.crowded ? this.#roomFor(stanza, way) : this.#roomForErrors(stanza)
   }
 
-  /** A stanza of a proven stream, to a local domain. A promise slows that stream. */
-  receive(stanza: Stanza): Promise<void> | undefined {
+  /**
+   * A stanza of a proven stream, to a local domain. A promise slows that stream.
+   * @param custody hears on whom the responsibility goes (DECISIONS 24); null: its sender is told of none
+   */
+  receive(stanza: Stanza, custody: Custody | null = null): Promise<void> | undefined {
     if (this.#options.answers?.takes(stanza) === true) return undefined
     this.#account.accepted += 1
     if (!this.#streamHosts.has(stanza.to.domain)) return this.deliveries.deliver(stanza)
@@ -101,6 +107,7 @@ export class Router implements Returns {
     if (!('offer' in leg)) return this.#return(stanza, leg, false)
     const refusal = leg.offer(stanza)
     if (refusal !== null) return this.#return(stanza, refusal, false)
+    custody?.went(leg)
     return leg.crowded ? this.#roomBeside(stanza, leg, this.pool) : undefined
   }
 

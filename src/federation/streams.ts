@@ -1,3 +1,4 @@
+import type { Management } from '../session/index.ts'
 import type { Live } from './live.ts'
 
 /** All streams of one route: the one that is written to, and those that are still read, confirmed, or in reserve. */
@@ -21,6 +22,11 @@ export class Streams {
   /** The newest that could be written to; null: none can. */
   newest(): Live | null {
     return this.#all.findLast(live => live.isOpen) ?? null
+  }
+
+  /** the one that began with it, standing or not; null: there is none here */
+  managedBy(management: Management): Live | null {
+    return this.#all.find(live => live.management === management) ?? null
   }
 
   /** those that we have opened */

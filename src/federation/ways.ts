@@ -1,14 +1,17 @@
+import { Management, type Rest } from '../session/index.ts'
 import type { Failure, Stanza } from '../xmpp/index.ts'
 import type { OutboundSession, StreamHandler } from './connect.ts'
 import type { DialledHandler } from './dialler.ts'
 import { Handover } from './handover.ts'
 import { Live } from './live.ts'
+import { type Parked, Parking } from './parking.ts'
+import type { Fate } from './resending.ts'
 import type { SharedRouteOptions } from './route-options.ts'
 import { Streams } from './streams.ts'
 import { Watch } from './watch.ts'
 
 export interface WaysOptions
-  extends Pick<SharedRouteOptions, 'limits' | 'clock' | 'random' | 'account' | 'receive'> {
+  extends Pick<SharedRouteOptions, 'limits' | 'clock' | 'random' | 'account' | 'receive' | 'policy'> {
   /** a bidi stream of ours is not closed because it is unused: the peer may need it (BI-07) */
   readonly keepUp: boolean
   /** it is the one that is written to from now on */
@@ -17,8 +20,12 @@ export interface WaysOptions
   readonly onRoom: (live: Live) => void
   /** the one that was written to has ended, and there is no other; `isOurDoing`: because nobody used it */
   readonly onGone: (live: Live, failure: Failure | null, isOurDoing: boolean) => void
-  /** no end of a stream says that these were read; there may be more in truth */
-  readonly onInDoubt: (unconfirmed: readonly Stanza[], failure: Failure | null) => void
+  /** a stream has ended, and these were not confirmed */
+  readonly onRest: (rest: Unsettled) => void
+  /** a stream goes on on another one, and so many stanzas with it */
+  readonly onResumed: (count: number) => void
+  /** more is confirmed than before */
+  readonly onConfirmed: () => void
   /** a further one is to be dialled, as that which is written to is old */
   readonly onAged: () => void
   /** the same, after a while: there was one, and nothing became of it */
@@ -29,24 +36,43 @@ export interface WaysOptions
   readonly onEnded: () => void
 }
 
+/** What a stream leaves behind. */
+export interface Unsettled {
+  /** oldest first; fewer than `count` where memory bounded them */
+  readonly stanzas: readonly Stanza[]
+  readonly count: number
+  readonly fate: Fate
+  readonly failure: Failure | null
+  /** wall clock: none was sent later */
+  readonly sentMs: number
+}
+
 /**
  * The streams of one route. One is written to: the newest (DECISIONS 22). The others are read until they end; one that takes
- * stanzas is in reserve. From one to the next a route hands over, so that no stanza overtakes another.
+ * stanzas is in reserve. From one to the next a route hands over, so that no stanza overtakes another. One that is lost may
+ * go on on the next (Parking); nothing newer is written before that is known.
  */
 export class Ways {
   /** the one to write to; null: there is none, or what comes waits until the next one takes over */
   out: Live | null = null
   readonly #options: WaysOptions
   readonly #streams = new Streams()
+  readonly #parking: Parking
   #current: Live | null = null
   /** we are ending the current one, as nobody uses it */
   #closing = false
   #handover: Handover | null = null
+  /** a dial asks that this one goes on there; nothing is written to it meanwhile */
+  #moving: Live | null = null
   /** no further stream is written to */
   #ending = false
 
   constructor(options: WaysOptions) {
     this.#options = options
+    this.#parking = new Parking(options.clock, parked => {
+      this.#giveUp(parked)
+      this.#goOn()
+    })
   }
 
   /** 'closing': we are ending it, and what comes waits for its end */
@@ -64,6 +90,11 @@ export class Ways {
     return this.#current?.aged === true
   }
 
+  /** one was lost, and a further one could tell what it had delivered */
+  get isParked(): boolean {
+    return !this.#parking.isEmpty
+  }
+
   held(): number {
     return this.#streams.held()
   }
@@ -71,6 +102,33 @@ export class Ways {
   /** Count what has been confirmed meanwhile. */
   settle(): void {
     this.#streams.settle()
+  }
+
+  /** What is to go on on a stream of ours that is proven: one that was lost, or is to be left. */
+  resumes(): Management | null {
+    if (this.#ending) return null
+    const lost = this.#parking.ours()
+    if (lost !== null) return lost
+    const live = this.#current
+    if (live?.isOurs !== true || !live.aged || !live.isOpen || this.#closing) return null
+    if (live.management === null || live.management.id === null) return null
+    const instead = this.#leave()
+    if (instead !== null && isSpare(instead)) instead.end(null)
+    this.#moving = live
+    return live.management
+  }
+
+  /** Nothing became of a dial. */
+  notDialled(): void {
+    this.#stay()
+    // What a stream in reserve can take waits no longer for one that does not come.
+    if (this.#current === null && !this.#parking.isEmpty && this.#streams.newest() !== null) this.forsake()
+  }
+
+  /** What was lost is not resumed: it has to go another way. */
+  forsake(): void {
+    for (const parked of this.#parking.takeAll(() => true)) this.#giveUp(parked)
+    this.#goOn()
   }
 
   /** One that we have opened. */
@@ -86,9 +144,9 @@ export class Ways {
     this.#stands(live)
     return {
       ...this.#handlerOf(live, watch),
-      onStanza: stanza => {
+      onStanza: (stanza, custody) => {
         live.used = true
-        return this.#options.receive(stanza)
+        return this.#options.receive(stanza, custody)
       },
     }
   }
@@ -109,6 +167,7 @@ export class Ways {
     this.#ending = true
     this.#closing = true
     this.#leave()
+    this.forsake()
     const ours = this.#streams.ours()
     if (ours.length === 0) this.#current = null
     for (const live of ours) live.end(failure)
@@ -130,22 +189,103 @@ export class Ways {
         live.blocked = false
         if (live === this.out) this.#options.onRoom(live)
       },
-      onEnded: (failure, unconfirmed, count) => {
+      onConfirmed: () => this.#options.onConfirmed(),
+      onEnded: (failure, unconfirmed, count, rest) => {
         watch?.stop()
-        live.close(count)
+        // Those who are told what became of it may answer.
+        if (live === this.out) this.out = null
+        if (rest instanceof Management && this.#isWorthWaiting(live)) {
+          live.losses += 1
+          this.#parking.add(live, rest, failure)
+        } else {
+          if (rest instanceof Management) rest.isOver = true
+          const fate = this.#fateOf(live, rest)
+          const sentMs = this.#options.clock.wallMs()
+          this.#close(live, { stanzas: unconfirmed, count, fate, failure, sentMs })
+        }
         this.#ended(live, failure)
-        if (unconfirmed.length > 0) this.#options.onInDoubt(unconfirmed, failure)
         this.#options.onEnded()
       },
     }
   }
 
   #stands(live: Live): void {
+    const before = live.management === null ? null : this.#before(live.management)
     this.#streams.add(live)
     if (this.#ending) return
-    if (this.#current === null) this.#open(live)
+    if (before !== null) this.#resumed(before, live)
+    else if (live.isOurs) this.#moving = null
+    // Whoever opens a stream and does not go on there with what was lost never will.
+    for (const parked of this.#parking.takeAll(({ isOurs }) => live.isOurs || !isOurs)) this.#giveUp(parked)
+    if (this.#current === null) {
+      if (this.#parking.isEmpty) this.#open(live)
+    }
     // Beside one that we are ending it comes next.
-    else if (!this.#closing) this.#succeeds(this.#current, live)
+    else if (!this.#closing && live !== this.#current) this.#succeeds(this.#current, live)
+  }
+
+  /** The stream, lost or not, that had this management. */
+  #before(management: Management): Live | null {
+    return this.#parking.take(management)?.live ?? this.#streams.managedBy(management)
+  }
+
+  #resumed(before: Live, live: Live): void {
+    before.goesOnOn(live)
+    this.#options.onResumed(live.session.carried)
+    if (before === this.#moving) this.#moving = null
+    if (before.session.isClosing) {
+      this.#streams.remove(before)
+      return
+    }
+    const isCurrent = before === this.#current
+    if (isCurrent) {
+      this.#leave()
+      if (before.aged) this.#options.onRenewed()
+      this.#open(live)
+    }
+    // It carries nothing any more.
+    if (before.isOurs) before.end(null)
+  }
+
+  /** Nothing is written to any stream: go on with the newest, unless one that is lost comes first. */
+  #goOn(): void {
+    if (this.#current !== null || this.#ending || !this.#parking.isEmpty) return
+    const next = this.#streams.newest()
+    if (next !== null) this.#open(next)
+  }
+
+  /** The one that was to go on elsewhere goes on where it is. */
+  #stay(): void {
+    const live = this.#moving
+    this.#moving = null
+    if (live === null || live !== this.#current || this.#handover !== null || this.#closing) return
+    this.out = live
+    if (!live.blocked) this.#options.onRoom(live)
+  }
+
+  /** A stanza that kills whatever stream it goes by is not tried for ever (DECISIONS 6). */
+  #isWorthWaiting(live: Live): boolean {
+    live.settle()
+    if (live.isOfUse) live.losses = 0
+    return !this.#ending && live.losses < MAX_LOSSES && (live.held > 0 || live.session.bidi)
+  }
+
+  #fateOf(live: Live, rest: Rest): Fate {
+    if (rest === 'not-taken') return 'not-taken'
+    return live.management !== null || this.#options.policy.resends ? 'by-kind' : 'in-doubt'
+  }
+
+  #giveUp({ live, management, failure, lostMs }: Parked): void {
+    management.isOver = true
+    live.settle()
+    const stanzas = management.window.stanzas()
+    this.#close(live, { stanzas, count: live.held, fate: 'by-kind', failure, sentMs: lostMs })
+  }
+
+  #close(live: Live, rest: Unsettled): void {
+    live.close(rest.count)
+    this.#streams.remove(live)
+    if (rest.count > 0) this.#options.onRest(rest)
   }
 
   #open(live: Live): void {
@@ -215,7 +355,7 @@ export class Ways {
   }
 
   #ended(live: Live, failure: Failure | null): void {
-    this.#streams.remove(live)
+    if (live === this.#moving) this.#moving = null
     const handover = this.#handover
     if (live === handover?.to) this.#handedBack(handover.from, live)
     if (live !== this.#current) return
@@ -223,11 +363,14 @@ export class Ways {
     this.#leave()
     this.#current = null
     this.#closing = false
-    const next = this.#ending ? null : this.#streams.newest()
+    const next = this.#ending || !this.#parking.isEmpty ? null : this.#streams.newest()
     if (next === null) this.#options.onGone(live, failure, isOurDoing)
     else this.#open(next)
   }
 }
+
+/** Losses in a row without a single confirmation after which a stream is not resumed any more. */
+const MAX_LOSSES = 5
 
 /** Nobody but us writes to it. */
 function isSpare(live: Live): boolean {

@@ -68,6 +68,10 @@ function kindOf(event: Event): Pick<LogLine, 'level' | 'message' | 'source'> {
         message: 'the server answers no pings: what is written to it counts as read',
         source: OUTGOING,
       }
+    case 'stream:resumed':
+      return { level: 'info', message: 'stream resumed', source: OUTGOING }
+    case 'stanza:resent':
+      return { level: 'info', message: 'stanzas sent again: they may arrive twice', source: OUTGOING }
     case 'stanza:bounced':
       return { level: 'info', message: 'stanzas bounced', source: OUTGOING }
     case 'host:failed':

@@ -99,9 +99,10 @@ export class ServerLeg {
         return {
           onStanza: stanza => this.#options.onStanza(stanza),
           onDrain: () => handler.onDrain(),
-          onEnded: (failure, unconfirmed, unconfirmedCount) => {
+          onConfirmed: () => handler.onConfirmed(),
+          onEnded: (...end) => {
             barrier.close()
-            handler.onEnded(failure, unconfirmed, unconfirmedCount)
+            handler.onEnded(...end)
           },
         }
       },

@@ -99,6 +99,8 @@ export class Custody implements Watcher {
   }
 
   settled(): void {
+    // Also where nobody is to be told any more: a way remembers only those that wait.
+    this.#settle()
     this.onTaken()
   }
 

@@ -126,7 +126,8 @@ export class SessionDriver implements Driver, Managed, TransportHandler {
       feed: input => this.#steps.feed(input),
       stream: this,
       onManaged: (management, carried) => this.#onManaged(management, carried),
-      onNotResumed: () => this.#onNotResumed(),
+      onNotResumed: () => this.#ask(null),
+      onNotManaged: () => this.#tellEstablished(),
     })
   }
 
@@ -370,11 +371,18 @@ export class SessionDriver implements Driver, Managed, TransportHandler {
     this.#codec.setLimits(xmlLimits(limits, 'authenticated'))
     this.#transport.setMaxMessageBytes(limits.stanzaBytes)
     this.#liveness.start()
+    if (agreed.sm) this.#ask(this.#parts.management?.resumes?.() ?? null)
+    else this.#tellEstablished()
+  }
+
+  /**
+   * Whoever asks knows the answer before it sends: what went ahead of it would be in doubt where the stream is lost.
+   * @param wanted see Managing.ask
+   */
+  #ask(wanted: Management | null): void {
     const { management } = this.#parts
-    const wanted = agreed.sm ? (management?.resumes?.() ?? null) : null
-    if (wanted === null) this.#tellEstablished()
-    if (agreed.sm && management !== undefined && !this.#closes.isOurs)
-      this.#managing.ask(wanted, management.resumable)
+    if (management === undefined || this.#closes.isOurs) this.#tellEstablished()
+    else this.#managing.ask(wanted, management.resumable)
   }
 
   /** Idempotent. */
@@ -401,12 +409,6 @@ export class SessionDriver implements Driver, Managed, TransportHandler {
     this.#carried = carried
     this.#tellEstablished()
     if (this.#established !== null) this.#owner.managed(this.#established)
-  }
-
-  #onNotResumed(): void {
-    this.#tellEstablished()
-    const { management } = this.#parts
-    if (management !== undefined && !this.#closes.isOurs) this.#managing.ask(null, management.resumable)
   }
 
   #resumed(id: string): Management | null {

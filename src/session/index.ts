@@ -15,14 +15,17 @@
  *
  * RFC 6120 §§4.4, 4.6; RFC 7395 §§3.6, 3.8.
  */
+export type { Custody, Watcher, Way } from './custody.ts'
+export { Management } from './management.ts'
 export { openStream, type StreamEvents } from './open-stream.ts'
 export type {
   Barrier,
+  InitiatingManagement,
   InitiatingSessionOptions,
   ReceivingSessionOptions,
   SessionOptions,
 } from './options.ts'
-export type { EstablishedSession, Session, SessionHandler } from './session.ts'
+export type { EstablishedSession, Rest, Session, SessionHandler } from './session.ts'
 export { startInitiating, startReceiving } from './start.ts'
 export { type ComponentSessionOptions, startComponent } from './start-component.ts'
 export { type VerifyOptions, verify } from './verify.ts'

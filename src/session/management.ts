@@ -33,6 +33,8 @@ export class Management {
   readonly maxMs: number
   readonly window: Unconfirmed
   readonly custody: Custody
+  /** what was sent on it goes another way: nothing resumes it any more */
+  isOver = false
   readonly #base: number
   #stream: Managed | null
   /** of ours, handled by the peer; not modulo 2^32 */

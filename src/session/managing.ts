@@ -25,6 +25,8 @@ export interface ManagingOptions {
   readonly onManaged: (management: Management, carried: number) => void
   /** what was to go on here does not */
   readonly onNotResumed: () => void
+  /** it was asked for, and there is none */
+  readonly onNotManaged: () => void
 }
 
 type ManagedOutput = Extract<StreamOutput, { type: 'managed' }>['management']
@@ -192,10 +194,11 @@ export class Managing {
   }
 
   #fail(h: number | null): void {
-    const { confirmation, onNotResumed } = this.#options
+    const { confirmation, onNotResumed, onNotManaged } = this.#options
     const wanted = this.#wanted
     if (wanted === null) {
       confirmation.unmanageable()
+      onNotManaged()
       return
     }
     this.#wanted = null

@@ -24,7 +24,7 @@ export function onManage(state: Live, how: Manage): Step<InitiatingState> {
     const { resume } = how
     return {
       state: { ...state, sm: { type: 'enabling', resume, isLate } },
-      outputs: [writeElement(enableElement(resume))],
+      outputs: [writeElement(enableElement(resume)), arm('management', state.options.limits.openMs)],
     }
   }
   const { previd, h } = how
@@ -68,12 +68,15 @@ function onEnableAnswer(state: Established, resume: boolean, scanned: ScannedEle
     if ('rule' in failed) return refuse(state, failed)
     return {
       state: { ...state, sm: 'unavailable' },
-      outputs: [{ type: 'managed', management: { ...failed, h: null } }],
+      outputs: [disarm('management'), { type: 'managed', management: { ...failed, h: null } }],
     }
   }
   const enabled = readEnabled(scanned)
   const management = resume ? enabled : { ...enabled, id: null }
-  return { state: { ...state, sm: 'on' }, outputs: [{ type: 'managed', management }] }
+  return {
+    state: { ...state, sm: 'on' },
+    outputs: [disarm('management'), { type: 'managed', management }],
+  }
 }
 
 function onResumeAnswer(state: Established, previd: string, scanned: ScannedElement): Step<InitiatingState> {
@@ -106,10 +109,14 @@ const RESUMED_OTHER: Violation = Object.freeze({
   detail: 'it resumed another stream than the one asked for',
 })
 
-/** The peer leaves a resumption without an answer: what was before does not go on here. */
+/**
+ * The peer leaves us without an answer. What was to be resumed does not go on here; what was to begin does not, and an answer
+ * that comes after all changes nothing.
+ */
 export function onManagementTimeout(state: Established): Step<InitiatingState> {
+  const isResuming = typeof state.sm !== 'string' && state.sm.type === 'resuming'
   return {
-    state: { ...state, sm: { type: 'available', isLate: true } },
+    state: { ...state, sm: isResuming ? { type: 'available', isLate: true } : 'unavailable' },
     outputs: [
       { type: 'managed', management: { type: 'failed', h: null, condition: 'remote-server-timeout' } },
     ],

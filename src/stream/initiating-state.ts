@@ -197,7 +197,7 @@ export function timerOf(state: Live): 'open' | 'negotiation' | 'management' | nu
     case 'awaiting-tls': // the transport's handshake has its own deadline
       return null
     case 'established':
-      return typeof state.sm !== 'string' && state.sm.type === 'resuming' ? 'management' : null
+      return typeof state.sm !== 'string' && state.sm.type !== 'available' ? 'management' : null
   }
 }
 

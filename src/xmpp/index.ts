@@ -25,6 +25,7 @@ export {
   stanzaFromElement,
 } from './compose.ts'
 export * from './conditions.ts'
+export { delayed } from './delay.ts'
 export {
   type Domain,
   type DomainPair,

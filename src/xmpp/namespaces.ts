@@ -18,6 +18,7 @@ export const NS = {
   sm: 'urn:xmpp:sm:3',
   limits: 'urn:xmpp:stream-limits:0',
   ping: 'urn:xmpp:ping',
+  delay: 'urn:xmpp:delay',
   version: 'jabber:iq:version',
   discoInfo: 'http://jabber.org/protocol/disco#info',
   discoItems: 'http://jabber.org/protocol/disco#items',

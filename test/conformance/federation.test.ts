@@ -191,6 +191,7 @@ it('[WS-47] a transport lost before the close: what waits goes on the next strea
     bounced: 0,
     dropped: 0,
     inDoubt: 1,
+    resent: 0,
     ambiguous: 0,
     held: 1,
   })

@@ -64,6 +64,12 @@ export class Leg implements ConnectHandler {
     this.failure = failure
   }
 
+  resumes(): null {
+    return null
+  }
+
+  onConfirmed(): void {}
+
   onStanza(): undefined {
     throw new Error('what a server says goes to its host')
   }

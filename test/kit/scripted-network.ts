@@ -1,6 +1,7 @@
 import type { Random } from '../../src/base/index.ts'
 import type { Connect, OutboundSession, StreamHandler } from '../../src/federation/connect.ts'
 import type { Returns } from '../../src/federation/route-options.ts'
+import type { Rest } from '../../src/session/index.ts'
 import {
   type Domain,
   type DomainPair,
@@ -53,6 +54,9 @@ export function numbers(stanzas: readonly Stanza[]): number[] {
 export class ScriptedSession implements OutboundSession {
   readonly peerLimits: { maxBytes: number | null; idleSeconds: null }
   readonly bidi: boolean
+  readonly management = null
+  readonly carried = 0
+  readonly isFull = false
   readonly sent: Stanza[] = []
   /** how many more it takes before it says that it is full */
   room = Number.POSITIVE_INFINITY
@@ -110,6 +114,7 @@ export class ScriptedSession implements OutboundSession {
   /** The peer has read so many more. */
   confirm(count: number): void {
     this.#confirmed += count
+    this.handler?.onConfirmed()
   }
 
   drain(room = Number.POSITIVE_INFINITY): void {
@@ -123,14 +128,14 @@ export class ScriptedSession implements OutboundSession {
     this.#end(null)
   }
 
-  die(failure: Failure): void {
-    this.#end(failure)
+  die(failure: Failure | null, rest: Rest = 'unknown'): void {
+    this.#end(failure, rest)
   }
 
-  #end(failure: Failure | null): void {
+  #end(failure: Failure | null, rest: Rest = 'unknown'): void {
     this.#over = true
     const unconfirmed = this.sent.slice(this.#confirmed)
-    this.handler?.onEnded(failure, unconfirmed, unconfirmed.length)
+    this.handler?.onEnded(failure, unconfirmed, unconfirmed.length, rest)
   }
 }
 
@@ -175,7 +180,7 @@ export class ScriptedNetwork {
         handler.onConnected(session)
         return session
       },
-      say: stanza => handler.onStanza(stanza),
+      say: stanza => handler.onStanza(stanza, null),
       fail(failure) {
         open = false
         handler.onFailed(failure)

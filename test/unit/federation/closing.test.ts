@@ -207,6 +207,7 @@ describe('closing', () => {
       bounced: 0,
       dropped: 0,
       inDoubt: 0,
+      resent: 0,
       ambiguous: 0,
       held: 0,
     })
@@ -282,6 +283,7 @@ describe('closing', () => {
       bounced: 0,
       dropped: 4,
       inDoubt: 1,
+      resent: 0,
       ambiguous: 0,
       held: 0,
     })

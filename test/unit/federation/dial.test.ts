@@ -185,6 +185,7 @@ function connect(signal = new AbortController().signal, clock: Clock = systemClo
       }),
     startInitiating,
     meansOf: () => ({ certificate: true, dialback: null, bidi: false }),
+    streamManagement: true,
     observer,
     limits: defaultLimits,
     clock,
@@ -204,7 +205,9 @@ function connect(signal = new AbortController().signal, clock: Clock = systemClo
         calls.push('failed')
         resolve({ connected, failure, ended })
       },
+      resumes: () => null,
       onDrain() {},
+      onConfirmed() {},
       onStanza: () => undefined,
       onEnded(failure) {
         expect(calls).toEqual(['connected'])

@@ -85,7 +85,16 @@ describe('startGateway', () => {
         startedAt: expect.any(String),
         listening: federation.listening,
         domains: ['capulet.example'],
-        account: { accepted: 0, delivered: 0, bounced: 0, dropped: 0, inDoubt: 0, ambiguous: 0, held: 0 },
+        account: {
+          accepted: 0,
+          delivered: 0,
+          bounced: 0,
+          dropped: 0,
+          inDoubt: 0,
+          resent: 0,
+          ambiguous: 0,
+          held: 0,
+        },
       },
     })
   })
