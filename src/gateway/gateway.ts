@@ -145,6 +145,7 @@ export function federationOptions(
     dialback: config.dialback,
     ...(config.dialbackSecret === null ? {} : { dialbackSecret: config.dialbackSecret }),
     ...(config.bidi === null ? {} : { bidi: config.bidi }),
+    streamManagement: config.streamManagement,
     proxies: config.proxies.map(({ link, ...proxy }) => (link === null ? proxy : { ...proxy, link })),
     trust: {
       ca: config.trust.ca.map(file => file.pem),

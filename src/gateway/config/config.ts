@@ -18,6 +18,7 @@ export interface Config {
   readonly dialbackSecret: string | null
   /** null: where peers cannot reach us */
   readonly bidi: boolean | null
+  readonly streamManagement: boolean
   readonly domains: readonly DomainConfig[]
   /** the DNS responder; null: none */
   readonly steering: SteeringConfig | null
@@ -145,6 +146,7 @@ export function describeConfig(config: Config): object {
     dialback: config.dialback,
     dialbackSecret: redacted(config.dialbackSecret),
     bidi: config.bidi,
+    streamManagement: config.streamManagement,
     domains: config.domains.map(({ identity, ...domain }) => ({
       ...domain,
       certificate: identity?.certificate.path ?? null,

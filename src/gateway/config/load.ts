@@ -53,6 +53,7 @@ function configOf(file: ConfigFile, path: string, files: ConfigFiles): Config {
     dialback: file.dialback,
     dialbackSecret: file.dialback_secret ?? null,
     bidi: file.bidi ?? null,
+    streamManagement: file.stream_management,
     domains: file.domain.map((domain, index) => domainOf(domain, ['domain', index], files)),
     steering: file.steering === undefined ? null : steeringOf(file.steering),
     proxies: file.proxy.map(({ path, to, link = null }) => ({ path, to, link })),

@@ -149,12 +149,20 @@ const bidi = flag().optional().register(declarations, {
   rare: true,
 })
 
+const streamManagement = flag().default(true).register(declarations, {
+  expected: 'true or false',
+  doc: 'Whether streams are managed (XEP-0198): offered, asked for and resumed where the peer has it, too. Without it a stanza that was written to a stream which is then lost is in doubt.',
+  example: 'true',
+  rare: true,
+})
+
 /** The whole file: every key is declared here, once. */
 export const fileSchema = z
   .strictObject({
     dialback,
     dialback_secret: dialbackSecret,
     bidi,
+    stream_management: streamManagement,
     listen: z.array(listen).default([]).register(declarations, { expected: 'a list of tables', doc: '' }),
     trust: trust.prefault({}),
     network: network.prefault({}),

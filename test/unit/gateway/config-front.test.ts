@@ -113,7 +113,7 @@ describe('a listener behind a proxy', () => {
     const listen = `${parts.listen}\nforwarded = "forwarded"\nforwarded_hops = 3\nforwarded_certificate = "xfcc"\nproxy_secret = "${SECRET}"`
     const config = configOf(
       load({
-        top: `dialback = "off"\nbidi = true\n${DIALBACK_SECRET}`,
+        top: `dialback = "off"\nbidi = true\nstream_management = false\n${DIALBACK_SECRET}`,
         listen,
         domain: `${parts.domain}\n${PAIR}`,
       }),
@@ -136,6 +136,7 @@ describe('a listener behind a proxy', () => {
       domains: [{ identity: { certificate: expect.stringContaining('BEGIN') }, reachable: true }],
       dialback: null,
       bidi: true,
+      streamManagement: false,
     })
     const mutual = configOf(load({ listen: MUTUAL, domain: `${parts.domain}\n${PAIR}` }))
     expect(readOptions(federationOptions(mutual))).toMatchObject({
@@ -147,6 +148,7 @@ describe('a listener behind a proxy', () => {
       domains: [{ identity: null }],
       dialback: { secret: SECRET },
       bidi: null,
+      streamManagement: true,
     })
   })
 

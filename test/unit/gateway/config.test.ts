@@ -28,7 +28,7 @@ url = "wss://127.0.0.1:9443/s2s"
 `
 
 const TOP_LEVEL =
-  'one of dialback, dialback_secret, bidi, listen, trust, network, domain, steering, proxy, endpoint, log, admin, limits'
+  'one of dialback, dialback_secret, bidi, stream_management, listen, trust, network, domain, steering, proxy, endpoint, log, admin, limits'
 
 function problemsOf(text: string, environment: Record<string, string> = {}): readonly Problem[] {
   const parsed = parseConfig(text, environment)
@@ -48,6 +48,7 @@ describe('parseConfig', () => {
     if (!parsed.ok) throw new Error(renderProblems('isthmus.toml', parsed.problems))
     expect(parsed.file).toEqual({
       dialback: 'verified-tls',
+      stream_management: true,
       listen: [{ address: '127.0.0.1:8443', client_certificates: 'request', tls: true }],
       trust: { ca: ['ca.pem'], intermediates: [] },
       network: { allow_private: ['127.0.0.0/8'], connect: { 'montague.example:443': '127.0.0.1:9443' } },

@@ -39,6 +39,7 @@ function configuration(more: Partial<Config> = {}): Config {
     dialback: 'verified-tls',
     dialbackSecret: null,
     bidi: null,
+    streamManagement: true,
     domains: [
       {
         name: domain('capulet.example'),

@@ -17,6 +17,7 @@ function configuration(url: string | null): Config {
     dialback: 'verified-tls',
     dialbackSecret: null,
     bidi: null,
+    streamManagement: true,
     domains: [
       {
         name: domain('capulet.example'),
