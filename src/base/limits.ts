@@ -93,6 +93,11 @@ export const LIMITS = {
     'stream management: taken from a peer, and it is told unasked: ten times in a full window',
   ),
   ackMs: limit('ms', 5_000, 'stream management: the same by time'),
+  enableMs: limit(
+    'ms',
+    5_000,
+    'from our question for stream management, or for a resumption, to its answer; then the stream goes on without',
+  ),
   manageMs: limit(
     'ms',
     1_000,
@@ -125,6 +130,11 @@ export const LIMITS = {
   queueTotalBytes: limit('bytes', 64 * MIB, 'all queues together: sixteen full ones'),
   legRetryMinMs: limit('ms', 100, 'the same towards a server of ours, on this machine: a dial costs nothing'),
   legRetryMaxMs: limit('ms', 1_000, 'to here: all pairs are back within 2 s of a restarted server'),
+  legEnableMs: limit(
+    'ms',
+    500,
+    'the same towards a server of ours as enable_ms: one that does not know the question, like ejabberd, leaves it without an answer',
+  ),
   legAbsentMs: limit(
     'ms',
     30_000,

@@ -29,11 +29,10 @@ export async function closeInOrder(closing: Closing, deadlineMs: number): Promis
   const streamHosts = hosts.filter(isStreamHost)
 
   pool.stopDialling()
-  const inboundMs = left(INBOUND_SHARE)
-  await Promise.all([
-    inbound.end(staggerMs, inboundMs),
-    during(inboundMs, ...streamHosts.map(host => host.endInbound(staggerMs, inboundMs))),
-  ])
+  // Peers first: what they have sent counts as taken once servers of ours say so, on the streams that those have opened.
+  await inbound.end(staggerMs, left(INBOUND_SHARE))
+  const serversMs = left(INBOUND_SHARE)
+  await during(serversMs, ...streamHosts.map(host => host.endInbound(staggerMs, serversMs)))
   await during(left(SETTLE_SHARE), router.settled(), pool.drained(), legs.drained())
   // What no stream takes goes back while there is somebody to take it.
   pool.bounceWaiting(STOPPING)

@@ -1,9 +1,9 @@
 import type { Limits } from '../base/index.ts'
 import type { Connect, ConnectHandler, HostContext } from '../federation/index.ts'
-import { openStream, type SessionHandler, startInitiating, verify } from '../session/index.ts'
+import { type Custody, openStream, type SessionHandler, startInitiating, verify } from '../session/index.ts'
 import type { DialbackOutcome, DialbackSecret, Verification } from '../stream/index.ts'
 import { type Dialled, dialTcp, type Transport } from '../transport/index.ts'
-import { type DomainPair, describe, type Failure, type Stanza, toAscii } from '../xmpp/index.ts'
+import { type Domain, type DomainPair, describe, type Failure, type Stanza, toAscii } from '../xmpp/index.ts'
 import { Barriers } from './barriers.ts'
 import type { ServerTls } from './server-tls.ts'
 import { Turns } from './turns.ts'
@@ -17,7 +17,7 @@ export interface ServerLegOptions {
   /** for connections on this machine */
   readonly limits: Limits
   /** what the server sends on a stream that we have opened (XEP-0288) */
-  readonly onStanza: (stanza: Stanza) => Promise<void> | undefined
+  readonly onStanza: (stanza: Stanza, custody: Custody | null) => Promise<void> | undefined
 }
 
 /** The way to the server: one stream for each pair, on which we are the remote domain. */
@@ -26,6 +26,8 @@ export class ServerLeg {
   readonly #barriers: Barriers
   /** of those who ask the server about keys */
   readonly #turns: Turns
+  /** domains of the server that take no stream management; asked again once it has been away */
+  readonly #unmanaged = new Set<Domain>()
 
   constructor(options: ServerLegOptions) {
     this.#options = options
@@ -85,19 +87,35 @@ export class ServerLeg {
     // It would be told that it is somebody else, by us.
     if (domains.has(local)) return sameServer(pair)
     const dialled = await this.#dial(signal)
-    if (!dialled.ok) return dialled.failure
+    if (!dialled.ok) {
+      this.#unmanaged.delete(remote)
+      return dialled.failure
+    }
     const barrier = this.#barriers.open(pair, () => observer.publish({ type: 'leg:silent', local, remote }))
-    return openStream(
+    let hasAsked = false
+    // Tried even where it is not offered: servers may take it on streams on which they do not say so.
+    const management = {
+      when: 'always',
+      resumable: false,
+      resumes: () => {
+        hasAsked = true
+        return null
+      },
+    } as const
+    const isAsking = !this.#unmanaged.has(remote)
+    const failure = await openStream(
       events => {
-        const session = this.#start(dialled.transport, pair, events, barrier.barrier)
+        const asking = isAsking ? { management } : {}
+        const session = this.#start(dialled.transport, pair, events, { barrier: barrier.barrier, ...asking })
         barrier.of(session)
         return session
       },
       signal,
       session => {
+        if (session.management === null) this.#unmanaged.add(remote)
         handler.onConnected(session)
         return {
-          onStanza: stanza => this.#options.onStanza(stanza),
+          onStanza: (stanza, _, custody) => this.#options.onStanza(stanza, custody),
           onDrain: () => handler.onDrain(),
           onConfirmed: () => handler.onConfirmed(),
           onEnded: (...end) => {
@@ -106,17 +124,20 @@ export class ServerLeg {
           },
         }
       },
-    ).then(failure => {
-      if (failure !== null) barrier.close()
-      return failure
-    })
+    )
+    if (failure === null) return null
+    barrier.close()
+    if (!hasAsked || failure.by !== 'peer' || signal.aborted) return failure
+    // COMPAT(Prosody without mod_smacks): whoever does not know the question ends the stream.
+    this.#unmanaged.add(remote)
+    return this.#open(pair, handler, signal)
   }
 
   #start(
     transport: Transport,
     pair: DomainPair,
     handler: SessionHandler,
-    barrier: Parameters<typeof startInitiating>[0]['barrier'] & {},
+    asking: Pick<Parameters<typeof startInitiating>[0], 'barrier' | 'management'>,
   ): ReturnType<typeof startInitiating> {
     const { tls, secret, context, limits } = this.#options
     const { observer, clock, random } = context
@@ -138,7 +159,7 @@ export class ServerLeg {
       ...authentication,
       bidi: true,
       stanzasTo: 'anybody',
-      barrier,
+      ...asking,
       handler,
       observer,
       clock,

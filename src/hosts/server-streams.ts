@@ -1,12 +1,12 @@
 import { type Clock, type Limits, spread } from '../base/index.ts'
-import type { EstablishedSession, Session, SessionHandler } from '../session/index.ts'
+import type { Custody, EstablishedSession, Session, SessionHandler } from '../session/index.ts'
 import type { DialbackOutcome } from '../stream/index.ts'
 import type { DomainPair, Failure, Stanza } from '../xmpp/index.ts'
 
 export interface ServerStreamsOptions {
   readonly clock: Clock
   readonly limits: Pick<Limits, 'unauthenticatedTotal'>
-  readonly onStanza: (stanza: Stanza) => Promise<void> | undefined
+  readonly onStanza: (stanza: Stanza, custody: Custody | null) => Promise<void> | undefined
   /** the server has proven itself for the pair */
   readonly onPair: (pair: DomainPair) => void
 }
@@ -117,8 +117,8 @@ class ServerStream implements SessionHandler {
     return null
   }
 
-  onStanza(stanza: Stanza): Promise<void> | undefined {
-    return this.#options.onStanza(stanza)
+  onStanza(stanza: Stanza, _: EstablishedSession, custody: Custody | null): Promise<void> | undefined {
+    return this.#options.onStanza(stanza, custody)
   }
 
   onDrain(): void {}

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import type { Connect, HostContext, StreamHost } from '../federation/index.ts'
 import { type Authority, createTrustStore } from '../identity/index.ts'
-import { startReceiving } from '../session/index.ts'
+import { type Custody, startReceiving } from '../session/index.ts'
 import { dialbackSecret } from '../stream/index.ts'
 import { listenTcp, type TcpListener, type Transport } from '../transport/index.ts'
 import type { Domain, Stanza } from '../xmpp/index.ts'
@@ -89,8 +89,8 @@ class XmppServer implements XmppServerHost {
     const tls = security.kind === 'tls' ? serverTls(security, context) : null
     // Made anew at each start: a key is asked about within seconds (DB-02).
     const secret = dialbackSecret(context.random.bytes(SECRET_BYTES))
-    const onStanza = (stanza: Stanza): Promise<void> | undefined =>
-      leg.takes(stanza) ? undefined : context.send(stanza)
+    const onStanza = (stanza: Stanza, custody: Custody | null): Promise<void> | undefined =>
+      leg.takes(stanza) ? undefined : context.send(stanza, custody)
     const leg: ServerLeg = new ServerLeg({ address, tls, secret, context, limits, onStanza })
     const { clock, observer, random } = context
     const streams = new ServerStreams({ clock, limits, onStanza, onPair: pair => context.peerIsUp(pair) })
@@ -109,6 +109,8 @@ class XmppServer implements XmppServerHost {
                 starttls: { required: true, contextFor: ({ local }) => tls.contextFor(local) },
               }),
           legacy: true,
+          // It hears what has arrived where it was sent to. What it had not heard of when a stream ends it returns itself.
+          management: { resumable: false },
           // A key proves one pair. Whoever can have the server dial him gets keys of it for a stream id of his choice, and
           // could show one here: it must not speak for the server to anybody else. A certificate is the server's own.
           stanzasTo: tls === null ? 'pair' : 'anybody',

@@ -47,6 +47,8 @@ export class Acks {
 
   /** The last word, ahead of our close. */
   last(): void {
+    // Twice: the first may be taken for the answer to a question that we have not read any more (Confirmation.rest).
+    this.requested()
     this.requested()
     this.stop()
   }

@@ -56,8 +56,10 @@ export class Confirmation {
   #management: Management | null = null
   /** stream management is asked for, and there is no answer yet */
   #isAwaiting = false
-  /** when the peer last acknowledged anything */
-  #ackedMs = Number.NEGATIVE_INFINITY
+  /** questions by stream management that wait for their answer */
+  #awaited = 0
+  /** when the peer last acknowledged anything without having been asked */
+  #wordMs = Number.NEGATIVE_INFINITY
   /** how many had been sent when we asked last, by whatever means that allows of several questions */
   #askedAt = 0
   readonly #request: () => void
@@ -79,7 +81,10 @@ export class Confirmation {
     this.#limits = options.limits
     this.#clock = options.clock
     this.#unconfirmed = new Unconfirmed(options.limits)
-    this.#request = options.request
+    this.#request = () => {
+      this.#awaited += 1
+      options.request()
+    }
     this.#onConfirmed = options.onConfirmed
   }
 
@@ -115,6 +120,8 @@ export class Confirmation {
   resume(management: Management): void {
     this.#before = management.window.confirmed
     this.manage(management)
+    // The count that the resumption is answered with.
+    this.#awaited = 1
   }
 
   /** All of it is confirmed elsewhere from now on. */
@@ -155,18 +162,19 @@ export class Confirmation {
     const fault = management.acked(h)
     if (fault !== null) return fault
     this.#answers = true
-    this.#ackedMs = this.#clock.monotonicMs()
+    if (this.#awaited > 0) this.#awaited -= 1
+    else this.#wordMs = this.#clock.monotonicMs()
     if (this.unconfirmed > 0 && this.#timer === null) this.#askLater()
     if (this.#unconfirmed.confirmed > before) this.#onConfirmed()
     return null
   }
 
   /**
-   * What is known of what is unconfirmed, at an end that the peer has announced: whoever acknowledges right before it has
-   * none of the rest (SM-05).
+   * What is known of what is unconfirmed, at an end that the peer has announced: whoever acknowledges right before it,
+   * unasked, has none of the rest (SM-05). Who only answers questions (Prosody) may have read more since.
    */
   get rest(): Rest {
-    return this.#clock.monotonicMs() - this.#ackedMs <= LAST_WORD_MS ? 'not-taken' : 'unknown'
+    return this.#clock.monotonicMs() - this.#wordMs <= LAST_WORD_MS ? 'not-taken' : 'unknown'
   }
 
   /**

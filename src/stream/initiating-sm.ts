@@ -24,13 +24,13 @@ export function onManage(state: Live, how: Manage): Step<InitiatingState> {
     const { resume } = how
     return {
       state: { ...state, sm: { type: 'enabling', resume, isLate } },
-      outputs: [writeElement(enableElement(resume)), arm('management', state.options.limits.openMs)],
+      outputs: [writeElement(enableElement(resume)), arm('management', state.options.limits.enableMs)],
     }
   }
   const { previd, h } = how
   return {
     state: { ...state, sm: { type: 'resuming', previd } },
-    outputs: [writeElement(resumeElement(previd, h)), arm('management', state.options.limits.openMs)],
+    outputs: [writeElement(resumeElement(previd, h)), arm('management', state.options.limits.enableMs)],
   }
 }
 

@@ -36,7 +36,7 @@ export interface InitiatingOptions {
   readonly stanzasTo?: StanzasTo
   readonly limits: Pick<
     Limits,
-    'openMs' | 'negotiationMs' | 'dialbackMs' | 'closeMs' | 'stanzaBytes' | 'advertisedIdleMs'
+    'openMs' | 'negotiationMs' | 'enableMs' | 'dialbackMs' | 'closeMs' | 'stanzaBytes' | 'advertisedIdleMs'
   >
 }
 

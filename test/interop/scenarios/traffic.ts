@@ -143,9 +143,12 @@ export class Talk {
 /** Those that come after a higher one. */
 function outOfOrder(messages: readonly Message[]): number[] {
   let highest = 0
+  const seen = new Set<number>()
   return messages.flatMap(({ body }) => {
     const number = Number(body.slice(body.lastIndexOf(' ') + 1))
-    const isLate = number < highest
+    // A second copy is late by nature, and counted as what it is.
+    const isLate = number < highest && !seen.has(number)
+    seen.add(number)
     highest = Math.max(highest, number)
     return isLate ? [number] : []
   })
