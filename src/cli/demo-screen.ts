@@ -1,5 +1,5 @@
 import type { Event } from '../base/index.ts'
-import { type Conversation, type Demo, type Line, printable } from '../gateway/index.ts'
+import { type ChaosProgress, type Conversation, type Demo, type Line, printable } from '../gateway/index.ts'
 import type { DemoStream } from './demo-streams.ts'
 import type { Io, Output } from './io.ts'
 import { type Style, styleFor } from './style.ts'
@@ -15,6 +15,8 @@ export class DemoScreen {
   /** the stream under way has authenticated: what opens next is the same stream again (RFC 6120 §4.3.3) */
   #authenticated = false
   #ended = false
+  /** connections are being cut: of the streams that follow only what became of the conversation is news */
+  #isCut = false
 
   constructor(io: Io) {
     this.#out = io.out
@@ -35,6 +37,14 @@ export class DemoScreen {
   /** @param domain whose gateway tells it */
   event(domain: string, event: Event): void {
     if (this.#ended) return
+    if (this.#isCut) {
+      if (event.type === 'stream:resumed')
+        this.#print(
+          'cuts',
+          `  ${this.#style('green', '✓')} ${event.local} → ${event.remote}: resumed, ${again(event.count)}`,
+        )
+      return
+    }
     if (event.type === 'candidate:trying') this.#authenticated = false
     const step = stepOf(event, this.#authenticated)
     if (step !== null) {
@@ -51,6 +61,12 @@ export class DemoScreen {
     }
     const name = this.#style(from.startsWith('juliet@') ? 'magenta' : 'cyan', from.padEnd(NAME))
     this.#print('talk', `  ${name} ${printable(text)}`)
+  }
+
+  cut({ cuts, sent, delivered }: ChaosProgress): void {
+    this.#isCut = true
+    const mark = this.#style('red', '✂')
+    this.#print('cuts', `  ${mark} cut ${cuts}: ${sent} stanzas sent so far, ${delivered} delivered`)
   }
 
   summary(streams: readonly DemoStream[], { stanzas, problem }: Conversation): void {
@@ -187,6 +203,10 @@ function failure(name: string, text: string): Step {
 
 function ended(detail: string): Step {
   return step('ended', detail === '' ? 'in order' : detail)
+}
+
+function again(count: number): string {
+  return count === 0 ? 'nothing was under way' : `${count} on their way again`
 }
 
 function shown(ms: number): string {

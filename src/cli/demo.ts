@@ -1,4 +1,10 @@
-import { type Conversation, type Demo, startDemo, systemFailure } from '../gateway/index.ts'
+import {
+  type ChaosProgress,
+  type Conversation,
+  type Demo,
+  startDemo,
+  systemFailure,
+} from '../gateway/index.ts'
 import type { AddCommand } from './add-command.ts'
 import { DemoScreen } from './demo-screen.ts'
 import { DemoStreams } from './demo-streams.ts'
@@ -8,6 +14,7 @@ import { abortOnSignal, type Io } from './io.ts'
 interface DemoCommandOptions {
   readonly once?: true
   readonly json?: true
+  readonly chaos?: true
   readonly clientCertificates: boolean
 }
 
@@ -23,6 +30,7 @@ export const addDemo: AddCommand = (program, io, end) => {
       '--no-client-certificates',
       'no certificate reaches a listener, as behind a proxy that ends TLS: they prove themselves by dialback',
     )
+    .option('--chaos', 'cut the connections between them every few seconds while they talk on')
     .action(async (options: DemoCommandOptions) => end(await demo(options, io)))
 }
 
@@ -31,9 +39,11 @@ async function demo(options: DemoCommandOptions, io: Io): Promise<ExitCode> {
   const screen = options.json ? null : new DemoScreen(io)
   const { signal, release } = abortOnSignal(io.signals)
   let running: Demo | null = null
+  const onCut = (progress: ChaosProgress) => screen?.cut(progress)
   try {
     running = await startDemo({
       clientCertificates: options.clientCertificates ? 'request' : 'off',
+      ...(options.chaos ? { onCut } : {}),
       onEvent: (domain, event) => {
         streams.see(event)
         screen?.event(domain, event)
@@ -65,12 +75,15 @@ async function demo(options: DemoCommandOptions, io: Io): Promise<ExitCode> {
   }
 }
 
+type Talked = Conversation & { readonly cuts?: number }
+
 function isWhole({ problem, stanzas }: Conversation): boolean {
   return problem === null && stanzas.delivered === stanzas.sent
 }
 
-function result(ok: boolean, streams: DemoStreams, { stanzas, problem }: Conversation): object {
-  return { ok, streams: streams.list, stanzas, ...(problem === null ? {} : { error: problem }) }
+function result(ok: boolean, streams: DemoStreams, { stanzas, problem, cuts }: Talked): object {
+  const survived = cuts === undefined ? {} : { cuts }
+  return { ok, streams: streams.list, stanzas, ...survived, ...(problem === null ? {} : { error: problem }) }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -4,12 +4,16 @@ import { systemClock, systemRandom } from '../base/system.ts'
 import { embedded } from '../hosts/index.ts'
 import { type Authority, createAuthority, issue } from '../identity/index.ts'
 import { createFederation, type Federation } from '../index.ts'
+import { type ChaosProgress, converseThroughCuts } from './demo-chaos.ts'
 import { DemoHost } from './demo-host.ts'
+import { DemoRelay } from './demo-relay.ts'
 import { type Conversation, converse, type Line } from './demo-talk.ts'
 
 export interface DemoOptions {
   /** 'off': no listener sees a certificate of a client, as behind a platform's proxy that ends TLS; default 'request' */
   readonly clientCertificates?: 'request' | 'off'
+  /** The connections between the two are cut every few seconds while they talk on; told of each cut. Absent: they stay. */
+  readonly onCut?: (progress: ChaosProgress) => void
   /** every event of both gateways, and whose it is */
   readonly onEvent: (domain: string, event: Event) => void
   /** something was said, and has arrived */
@@ -20,7 +24,7 @@ export interface DemoOptions {
 export interface Demo {
   readonly towns: readonly { readonly domain: string; readonly port: number }[]
   /** Talk both ways; the first words make each side find the other. Rejects with the reason of `signal`. */
-  converse(signal: AbortSignal): Promise<Conversation>
+  converse(signal: AbortSignal): Promise<Conversation & { readonly cuts?: number }>
   stop(): Promise<void>
 }
 
@@ -45,14 +49,18 @@ function isInUse(cause: unknown): boolean {
 async function tryStart(options: DemoOptions): Promise<Demo> {
   const authority = createAuthority({ commonName: 'Isthmus demo', serial: serial(), ...validity() })
   const ports = await freePorts(DOMAINS.length)
-  const connect = Object.fromEntries(
-    DOMAINS.map((domain, index) => [`${domain}:443`, `127.0.0.1:${ports[index]}`]),
-  )
+  const { onCut } = options
+  const relays: DemoRelay[] = []
   const towns: Town[] = []
   const stop = async () => {
     await Promise.all(towns.map(({ federation }) => federation.close()))
+    for (const relay of relays) relay.stop()
   }
   try {
+    if (onCut !== undefined) for (const port of ports) relays.push(await DemoRelay.start(port))
+    const connect = Object.fromEntries(
+      DOMAINS.map((domain, index) => [`${domain}:443`, `127.0.0.1:${relays[index]?.port ?? ports[index]}`]),
+    )
     for (const [index, domain] of DOMAINS.entries()) {
       towns.push(await startTown({ domain, port: ports[index] ?? 0, authority, connect, options }))
     }
@@ -64,12 +72,15 @@ async function tryStart(options: DemoOptions): Promise<Demo> {
   if (capulet === undefined || montague === undefined) throw new TypeError('a demo of fewer than two')
   return {
     towns,
-    converse: signal =>
-      converse(
-        { domain: capulet.domain, host: capulet.host, person: JULIET },
-        { domain: montague.domain, host: montague.host, person: ROMEO },
-        { onLine: options.onLine, signal, random: systemRandom, clock: systemClock },
-      ),
+    async converse(signal) {
+      const juliet = { domain: capulet.domain, host: capulet.host, person: JULIET }
+      const romeo = { domain: montague.domain, host: montague.host, person: ROMEO }
+      const shared = { signal, random: systemRandom, clock: systemClock }
+      const conversation = await converse(juliet, romeo, { ...shared, onLine: options.onLine })
+      if (onCut === undefined || conversation.problem !== null) return conversation
+      const cut = () => relays.filter(relay => relay.cut()).length > 0
+      return converseThroughCuts(juliet, romeo, { ...shared, cut, onCut })
+    },
     stop,
   }
 }

@@ -107,6 +107,30 @@ describe('isthmus demo', () => {
     expect(out).toContain('6 stanzas sent, 6 delivered, 0 bounced.')
   })
 
+  it('--once --json --chaos: the connections are cut again and again, and everything arrives once', async () => {
+    const { code, out, err } = await verona.run('demo', '--once', '--json', '--chaos')
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    const { ok, cuts, streams, stanzas } = JSON.parse(out)
+    expect(ok).toBe(true)
+    expect(cuts).toBeGreaterThanOrEqual(3)
+    // After each cut both are opened again.
+    expect(streams).toHaveLength(2 * (1 + cuts))
+    expect(stanzas.sent).toBeGreaterThan(200)
+    expect(stanzas).toEqual({ sent: stanzas.sent, delivered: stanzas.sent, bounced: 0 })
+  })
+
+  it('--once --chaos shows each cut, and what was resumed', async () => {
+    const { code, out, err } = await verona.run('demo', '--once', '--chaos')
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(out).not.toContain('✗')
+    expect(
+      out.match(/^ {2}✂ cut \d+: \d+ stanzas sent so far, \d+ delivered$/gm)?.length,
+    ).toBeGreaterThanOrEqual(3)
+    expect(out.match(/^ {2}✓ \S+ → \S+: resumed, \d+ on their way again$/gm)?.length).toBeGreaterThanOrEqual(
+      6,
+    )
+  })
+
   it('stays up until Ctrl-C', async () => {
     const demo = verona.start('demo')
     await demo.sees(({ out }) => (out.includes('until Ctrl-C') ? true : undefined))

@@ -134,13 +134,17 @@ export const createFederation = async options => {
 })
 
 it('what is said of the demo is right', async () => {
-  const [, command = ''] = /^npx isthmus (demo .*)$/m.exec(block('sh', 'npx isthmus demo')) ?? []
-  const demo = (more: readonly string[] = []) =>
-    promisify(execFile)(process.execPath, [main, ...command.split(' '), ...more], { cwd: folder })
+  const commandIn = (text: string) => /^npx isthmus (demo .*)$/m.exec(block('sh', text))?.[1] ?? ''
+  const command = commandIn('npx isthmus demo --once --no-client-certificates')
+  const demo = (more: readonly string[] = [], asked = command) =>
+    promisify(execFile)(process.execPath, [main, ...asked.split(' '), ...more], { cwd: folder })
   expect((await demo()).stdout).toContain('as behind a proxy that ends TLS')
   const { streams, stanzas } = JSON.parse((await demo(['--json'])).stdout)
   expect(streams).toMatchObject([{ authentication: 'dialback' }, { authentication: 'dialback' }])
   expect(stanzas).toMatchObject({ delivered: stanzas.sent, bounced: 0 })
+  const cut = JSON.parse((await demo(['--json'], commandIn('--chaos'))).stdout)
+  expect(cut.cuts).toBeGreaterThanOrEqual(3)
+  expect(cut.stanzas).toMatchObject({ delivered: cut.stanzas.sent, bounced: 0 })
 })
 
 it('what is said of init is right', async () => {
