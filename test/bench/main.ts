@@ -4,20 +4,22 @@ import { parseArgs } from 'node:util'
 import { type Bench, type Measured, meets } from './bench.ts'
 import { idle } from './idle.ts'
 import { oneWay } from './one-way.ts'
-import { relay } from './relay.ts'
+import { relay, relayManaged } from './relay.ts'
 import { scanner } from './scanner.ts'
 import { setup } from './setup.ts'
 import { setupByDialback } from './setup-dialback.ts'
 import { renderTable } from './table.ts'
 
-// npm run bench -- [--json] [NAME...]: measures, prints each figure beside its limit, exits 1 where one is missed. A name is
+// npm run bench -- [--json] [--sm] [NAME...]: measures, prints each figure beside its limit, exits 1 where one is missed. A name is
 // that of a bench or of a suite; without one it is the first suite.
+// `relay --sm` compares the relay with stream management to itself without.
 
 const FEDERATION = 'federation'
 const SUITES: Readonly<Record<string, readonly Bench[]>> = {
   [FEDERATION]: [scanner, oneWay, setup, setupByDialback, idle],
   setup: [setup, setupByDialback],
   relay,
+  'relay-sm': relayManaged,
 }
 const BENCHES = [...new Set(Object.values(SUITES).flat())]
 const DEADLINE_MS = 60_000
@@ -30,10 +32,11 @@ export interface Result {
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
-    options: { json: { type: 'boolean', default: false } },
+    options: { json: { type: 'boolean', default: false }, sm: { type: 'boolean', default: false } },
     allowPositionals: true,
   })
-  const names = positionals.length === 0 ? [FEDERATION] : positionals
+  const asked = positionals.length === 0 ? [FEDERATION] : positionals
+  const names = values.sm ? asked.map(name => (name === 'relay' ? 'relay-sm' : name)) : asked
   const isAsked = ({ name }: Bench) =>
     names.includes(name) || names.some(asked => SUITES[asked]?.some(bench => bench.name === name))
   const known = [...new Set([...Object.keys(SUITES), ...BENCHES.map(({ name }) => name)])]

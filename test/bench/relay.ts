@@ -2,7 +2,7 @@ import { type Bench, compare, type Measured, median } from './bench.ts'
 import { cpuUs } from './relay/cpu.ts'
 import { OUT } from './relay/pieces.ts'
 import { isProsodyInstalled, startProsodies } from './relay/prosody.ts'
-import { type Carrier, type Direction, startRig } from './relay/rig.ts'
+import { type Carrier, type Direction, type Rig, startRig } from './relay/rig.ts'
 
 // The gateway beside a server of its own, in a process of its own: s2s over TCP on one side, over wss on the other. What it
 // costs is compared with what the same sockets cost: a process that copies the same stanzas, as bytes, between TCP and TLS.
@@ -111,6 +111,44 @@ const prosody: Bench = {
     }
   },
 }
+
+/** With stream management on the stream over wss, against the same without it. */
+function managed(direction: Direction, atLeast: number): Bench {
+  return {
+    name: `relay-${direction}-sm`,
+    title: `stanzas relayed from ${WAY[direction]} with stream management, against the same without`,
+    unit: 'x',
+    limit: { atLeast },
+    async run(signal) {
+      const rigs: Rig[] = []
+      try {
+        for (const management of ['both', 'domain'] as const) {
+          const rig = await startRig(direction, signal, management)
+          rigs.push(rig)
+          await rig.gateway.carry(FIRST_STANZAS)
+        }
+        const [on, off] = rigs
+        if (on === undefined || off === undefined) throw new TypeError('two rigs')
+        const seen = { cpuUs: [] as number[] }
+        const seenOff = { cpuUs: [] as number[] }
+        const measured = await compare(ROUNDS, throughput(on.gateway, seen), throughput(off.gateway, seenOff))
+        return {
+          figure: measured.ratio,
+          details: [
+            ['with', measured.ours, 'stanzas/s'],
+            ['without', measured.theirs, 'stanzas/s'],
+            ['with, processor', median(seen.cpuUs), 'us/stanza'],
+            ['without, processor', median(seenOff.cpuUs), 'us/stanza'],
+          ],
+        }
+      } finally {
+        for (const rig of rigs) await rig.end()
+      }
+    },
+  }
+}
+
+export const relayManaged: readonly Bench[] = [managed('out', 0.9), managed('in', 0.9)]
 
 export const relay: readonly Bench[] = [
   bulk('out', 0.13),

@@ -13,20 +13,25 @@ import { FAR, IN, NEAR, OUT } from '../relay/pieces.ts'
 import { Sink } from '../relay/sink.ts'
 import { Source } from '../relay/source.ts'
 
-// The other domain, as far as s2s over WebSocket with SASL EXTERNAL goes: it takes one stream and opens one. Beside that the
-// TLS end of the bare pipe.
+// The other domain, as far as s2s over WebSocket with SASL EXTERNAL goes: it takes one stream and opens one, with stream
+// management where that is wanted. Beside that the TLS end of the bare pipe.
 
 const FRAMING = 'urn:ietf:params:xml:ns:xmpp-framing-server'
 const SASL = 'urn:ietf:params:xml:ns:xmpp-sasl'
 const STREAM = 'http://etherx.jabber.org/streams'
+const SM = 'urn:xmpp:sm:3'
+const ENABLE = `<enable xmlns='${SM}'/>`
 const OPEN = `<open xmlns='${FRAMING}' from='${FAR}' to='${NEAR}' version='1.0'`
 const FEATURES = `<stream:features xmlns:stream='${STREAM}'`
 const MECHANISMS = `<mechanisms xmlns='${SASL}'><mechanism>EXTERNAL</mechanism></mechanisms>`
+
+const SHORT_BYTES = 64
 
 const relayed = new Countdown()
 const bare = new Sink(OUT)
 let stream: Source | null = null
 let barePipe: Source | null = null
+let isManaged = false
 
 function settings(identity: Identity) {
   return {
@@ -39,18 +44,30 @@ function settings(identity: Identity) {
 /** Who opens a stream says the same words each time; from then on every message is a stanza, and is counted. */
 function onGateway(ws: WebSocket): void {
   let opens = 0
+  let handled = 0
   ws.on('message', (data: RawData) => {
     if (opens === 2) {
-      relayed.one()
+      // Only what is as short as a question is looked into.
+      const words = isManaged && Buffer.isBuffer(data) && data.length < SHORT_BYTES ? data.toString() : ''
+      if (words.startsWith('<enable')) ws.send(`<enabled xmlns='${SM}'/>`)
+      else if (words.startsWith('<r ')) ws.send(`<a xmlns='${SM}' h='${handled}'/>`)
+      else {
+        handled += 1
+        relayed.one()
+      }
       return
     }
     const words = data.toString()
     if (words.startsWith('<open')) {
       opens += 1
       ws.send(`${OPEN} id='of-far-${opens}'/>`)
-      ws.send(opens === 1 ? `${FEATURES}>${MECHANISMS}</stream:features>` : `${FEATURES}/>`)
+      ws.send(opens === 1 ? `${FEATURES}>${MECHANISMS}</stream:features>` : later())
     } else if (words.startsWith('<auth')) ws.send(`<success xmlns='${SASL}'/>`)
   })
+}
+
+function later(): string {
+  return isManaged ? `${FEATURES}><sm xmlns='${SM}'/></stream:features>` : `${FEATURES}/>`
 }
 
 /** Open a stream to the gateway. @returns the socket below it */
@@ -62,11 +79,12 @@ async function open(identity: Identity, port: number): Promise<TLSSocket> {
   })
   const upgraded = once(ws, 'upgrade') as Promise<[IncomingMessage]>
   const says = (words: string, answer: string) =>
-    new Promise<void>(resolve => {
+    new Promise<string>(resolve => {
       const onMessage = (data: RawData) => {
-        if (!data.toString().includes(answer)) return
+        const said = data.toString()
+        if (!said.includes(answer)) return
         ws.off('message', onMessage)
-        resolve()
+        resolve(said)
       }
       ws.on('message', onMessage)
       ws.send(words)
@@ -78,13 +96,22 @@ async function open(identity: Identity, port: number): Promise<TLSSocket> {
     `<auth xmlns='${SASL}' mechanism='EXTERNAL'>${Buffer.from(FAR).toString('base64')}</auth>`,
     '<success',
   )
-  await says(`${OPEN}/>`, 'features')
+  const features = await says(`${OPEN}/>`, 'features')
+  // What it acknowledges is nobody's business here.
+  if (isManaged && features.includes(SM)) await says(ENABLE, '<enabled')
   return socket as TLSSocket
 }
 
 const calls = {
   /** @returns the ports for the gateway and for the pipe */
-  async start(identity: Identity): Promise<{ wss: number; bare: number }> {
+  async start({
+    identity,
+    managed,
+  }: {
+    identity: Identity
+    managed: boolean
+  }): Promise<{ wss: number; bare: number }> {
+    isManaged = managed
     const server = createHttpsServer(settings(identity))
     const sockets = new WebSocketServer({ server, perMessageDeflate: false })
     sockets.on('connection', onGateway)

@@ -15,6 +15,10 @@ const HEADER =
   " xmlns:db='jabber:server:dialback'"
 const FEATURES = "<stream:features><dialback xmlns='urn:xmpp:features:dialback'/></stream:features>"
 
+/** It counts nothing, so that what the gateway gives it is asked about by pings. */
+const NOT_MANAGED =
+  "<failed xmlns='urn:xmpp:sm:3'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>"
+
 /** in the order in which they were made */
 const relayed = new Sink(canonical(IN))
 const bare = new Sink(IN)
@@ -31,8 +35,13 @@ function onGateway(socket: Socket): void {
     const id = /\sid='([^']*)'/.exec(attributes)?.[1]
     talk.say(`<db:${what} type='valid' from='${NEAR}' to='${FAR}'${id === undefined ? '' : ` id='${id}'`}/>`)
     if (what === 'verify') await talk.hears(/<\/stream:stream>/)
-    if (what === 'verify') socket.end('</stream:stream>')
-    else count(talk.leave())
+    if (what === 'verify') {
+      socket.end('</stream:stream>')
+      return
+    }
+    await talk.hears(/<enable [^>]*\/>/)
+    talk.say(NOT_MANAGED)
+    count(talk.leave())
   }
   socket.on('error', () => {})
   void taking()

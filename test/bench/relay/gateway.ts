@@ -24,7 +24,7 @@ export interface Gateway {
  */
 export async function startGateway(
   { certificate, key, ca }: Identity,
-  to: { readonly s2s: number; readonly wss: number },
+  to: { readonly s2s: number; readonly wss: number; readonly managed: boolean },
   signal: AbortSignal,
 ): Promise<Gateway> {
   const folder = temporaryFolder()
@@ -72,9 +72,11 @@ function ready({ stdout }: ChildProcess): Promise<void> {
 /** One pair brings all traffic, as fast as it can: what slows a single stream is lifted. */
 function configuration(
   own: { readonly wss: number; readonly s2s: number },
-  to: { readonly s2s: number; readonly wss: number },
+  to: { readonly s2s: number; readonly wss: number; readonly managed: boolean },
 ): string {
   return `
+stream_management = ${to.managed}
+
 [[listen]]
 address = "127.0.0.1:${own.wss}"
 

@@ -8,6 +8,9 @@ import { startGateway } from './gateway.ts'
 /** 'out': from the local server over TCP to elsewhere over wss; 'in': the other way. */
 export type Direction = 'out' | 'in'
 
+/** Who has stream management: neither, the other domain alone, or the gateway as well. */
+export type Management = 'nobody' | 'domain' | 'both'
+
 /** What carries stanzas from one end to the other, in a process of its own. */
 export interface Carrier {
   readonly pid: number
@@ -25,16 +28,24 @@ export interface Rig {
  * The gateway and, beside it, the bare pipe, between the same two processes: near, which stands for the local server, and far,
  * which stands for the other domain. Only the carrier that is measured is busy.
  */
-export async function startRig(direction: Direction, signal: AbortSignal): Promise<Rig> {
+export async function startRig(
+  direction: Direction,
+  signal: AbortSignal,
+  management: Management = 'nobody',
+): Promise<Rig> {
   const { initiating: ours, receiving: theirs } = identities()
   const near = Child.start<Near>('near', signal)
   const far = Child.start<Far>('far', signal)
   const pipe = Child.start<Pipe>('pipe', signal)
   const nearPorts = await near.call('start')
-  const farPorts = await far.call('start', theirs)
+  const farPorts = await far.call('start', { identity: theirs, managed: management !== 'nobody' })
   const to = { tcp: nearPorts.bare, tls: farPorts.bare }
   const pipePorts = await pipe.call('start', { identity: ours, to })
-  const gateway = await startGateway(ours, { s2s: nearPorts.s2s, wss: farPorts.wss }, signal)
+  const gateway = await startGateway(
+    ours,
+    { s2s: nearPorts.s2s, wss: farPorts.wss, managed: management !== 'domain' },
+    signal,
+  )
   await near.call('dial', { gateway: gateway.ports.s2s, pipe: pipePorts.tcp })
   await far.call('dial', { identity: theirs, gateway: gateway.ports.wss, pipe: pipePorts.tls })
   const [from, into] = direction === 'out' ? ([near, far] as const) : ([far, near] as const)
