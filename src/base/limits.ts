@@ -128,6 +128,11 @@ export const LIMITS = {
     'half of queue_stanzas: the source is slowed before anything is bounced',
   ),
   queueTotalBytes: limit('bytes', 64 * MIB, 'all queues together: sixteen full ones'),
+  peerAbsentMs: limit(
+    'ms',
+    30_000,
+    'what is for a peer that had a stream waits for so long after its loss, whatever dials say: restarts and deploys take less',
+  ),
   legRetryMinMs: limit('ms', 100, 'the same towards a server of ours, on this machine: a dial costs nothing'),
   legRetryMaxMs: limit('ms', 1_000, 'to here: all pairs are back within 2 s of a restarted server'),
   legEnableMs: limit(

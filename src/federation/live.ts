@@ -82,7 +82,7 @@ export class Live {
   goesOnOn(next: Live): void {
     // What the peer has confirmed there counts there.
     this.#deliver(this.#written - next.session.carried)
-    next.losses = this.isOfUse ? 0 : this.losses
+    next.losses = this.isOfUse || next.session.carried === 0 ? 0 : this.losses
     this.#written = this.#counted
   }
 

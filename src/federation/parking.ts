@@ -17,7 +17,7 @@ export class Parking {
   readonly #clock: Clock
   readonly #onOver: (parked: Parked) => void
   /** oldest first */
-  readonly #all: { readonly parked: Parked; readonly timer: Timer }[] = []
+  readonly #all: { readonly parked: Parked; timer: Timer }[] = []
 
   /** @param onOver its time has passed, and it is not here any more */
   constructor(clock: Clock, onOver: (parked: Parked) => void) {
@@ -31,11 +31,15 @@ export class Parking {
 
   add(live: Live, management: Management, failure: Failure | null): void {
     const parked = { live, management, failure, lostMs: this.#clock.wallMs() }
-    const timer = this.#clock.setTimer(management.maxMs, () => {
-      this.take(management)
-      this.#onOver(parked)
-    })
-    this.#all.push({ parked, timer })
+    this.#all.push({ parked, timer: this.#overAfter(management.maxMs, parked) })
+  }
+
+  /** Another stream waits for those that are here: they have so long. */
+  hurry(ms: number): void {
+    for (const entry of this.#all) {
+      entry.timer.cancel()
+      entry.timer = this.#overAfter(ms, entry.parked)
+    }
   }
 
   /** The oldest that a stream of ours can resume; null: none. */
@@ -53,6 +57,13 @@ export class Parking {
   takeAll(which: (live: Live) => boolean): Parked[] {
     const taken = this.#all.filter(({ parked }) => which(parked.live))
     return taken.flatMap(({ parked }) => this.take(parked.management) ?? [])
+  }
+
+  #overAfter(ms: number, parked: Parked): Timer {
+    return this.#clock.setTimer(ms, () => {
+      this.take(parked.management)
+      this.#onOver(parked)
+    })
   }
 
   #removed(at: number): Parked | null {

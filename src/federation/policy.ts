@@ -63,7 +63,7 @@ export class LegPolicy implements RoutePolicy {
 }
 
 /** Nobody is there, or no longer: what a server that stops or starts looks like. */
-function isAbsence(failure: Failure): boolean {
+export function isAbsence(failure: Failure): boolean {
   if (failure.by === 'network') return true
   if (failure.by !== 'peer') return false
   return failure.kind === 'closed' || (failure.kind === 'reported' && failure.condition === 'system-shutdown')

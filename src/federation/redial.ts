@@ -3,6 +3,7 @@ import type { DomainPair, Failure } from '../xmpp/index.ts'
 import { Backoff } from './backoff.ts'
 import type { Dialler } from './dialler.ts'
 import type { Live } from './live.ts'
+import { isAbsence } from './policy.ts'
 import { STOPPING } from './reasons.ts'
 import type { SharedRouteOptions } from './route-options.ts'
 
@@ -41,6 +42,8 @@ export class Redial {
   #timer: Timer | null = null
   /** BI-07: until then there is to be a stream, whether anything waits or not */
   #keepUntilMs = 0
+  /** a peer that had a stream a moment ago is back before senders need to hear that it was away */
+  #holdUntilMs = 0
   #stopping = false
 
   constructor(options: RedialOptions) {
@@ -87,6 +90,7 @@ export class Redial {
     // Cuts at short intervals are a platform's; one that also delivered nothing is no stream to build on.
     const hasLasted = lifeMs >= (live.isOfUse ? limits.retryMinMs : limits.goodLifeMs)
     if (this.#keepUntilMs > 0) this.#keepUntilMs = nowMs + limits.keepUpMs
+    if (!isOurDoing) this.#holdUntilMs = nowMs + limits.peerAbsentMs
     if (hasLasted && live.isOurs) this.#backoff.reset()
     if (this.#stopping) {
       this.#move(STOPPED)
@@ -163,8 +167,10 @@ export class Redial {
 
   /** Do for a while what the policy says after such a failure, which is returned. */
   #wait(failure: Failure): 'bounce' | 'hold' | 'refuse' {
-    const { limits, policy, pair } = this.#options
-    const after = policy.afterFailure(pair.remote, failure)
+    const { limits, policy, pair, clock } = this.#options
+    const said = policy.afterFailure(pair.remote, failure)
+    const isHeld = said === 'bounce' && isAbsence(failure) && clock.monotonicMs() < this.#holdUntilMs
+    const after = isHeld ? 'hold' : said
     if (after !== 'refuse') this.#backOff(failure)
     // Discovery remembers for itself that there is nothing, and answers at once.
     else if (failure.kind === 'no-endpoint' && !this.#isKeptUp()) this.#rest()

@@ -19,6 +19,7 @@ export type RouteLimits = BacklogLimits &
     | 'handoverMs'
     | 'keepUpMs'
     | 'negativeCacheMs'
+    | 'peerAbsentMs'
     | 'retryMaxMs'
     | 'sendMaxBytes'
     | 'stanzaBytes'

@@ -292,6 +292,7 @@ export class Route implements Way {
       onGone: (live, failure, isOurDoing) => this.#redial.lost(live, failure, isOurDoing),
       onRest: rest => this.#rest(rest),
       onResumed: count => this.#notices.resumed(count),
+      onAwaited: () => this.#redial.peerIsUp(),
       onConfirmed: () => this.#wake(),
       onAged: () => this.#redial.renew(),
       onNotRenewed: () => this.#redial.renewLater(null),

@@ -29,6 +29,11 @@ export class Streams {
     return this.#all.find(live => live.management === management) ?? null
   }
 
+  /** The newest but `live` that could be written to, and holds something; null: none does. */
+  holding(live: Live): Live | null {
+    return this.#all.findLast(other => other !== live && other.isOpen && other.held > 0) ?? null
+  }
+
   /** those that we have opened */
   ours(): readonly Live[] {
     return this.#all.filter(live => live.isOurs)

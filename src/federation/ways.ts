@@ -24,6 +24,8 @@ export interface WaysOptions
   readonly onRest: (rest: Unsettled) => void
   /** a stream goes on on another one, and so many stanzas with it */
   readonly onResumed: (count: number) => void
+  /** a stream of the peer's stands, and one of ours that was lost is to be resumed first */
+  readonly onAwaited: () => void
   /** more is confirmed than before */
   readonly onConfirmed: () => void
   /** a further one is to be dialled, as that which is written to is old */
@@ -195,10 +197,10 @@ export class Ways {
         // Those who are told what became of it may answer.
         if (live === this.out) this.out = null
         if (rest instanceof Management && this.#isWorthWaiting(live)) {
-          live.losses += 1
+          if (live.held > 0) live.losses += 1
           this.#parking.add(live, rest, failure)
         } else {
-          if (rest instanceof Management) rest.isOver = true
+          if (rest instanceof Management && count > 0) rest.isOver = true
           const fate = this.#fateOf(live, rest)
           const sentMs = this.#options.clock.wallMs()
           this.#close(live, { stanzas: unconfirmed, count, fate, failure, sentMs })
@@ -216,12 +218,19 @@ export class Ways {
     if (before !== null) this.#resumed(before, live)
     else if (live.isOurs) this.#moving = null
     // Whoever opens a stream and does not go on there with what was lost never will.
-    for (const parked of this.#parking.takeAll(({ isOurs }) => live.isOurs || !isOurs)) this.#giveUp(parked)
+    for (const parked of this.#parking.takeAll(({ isOurs }) => isOurs === live.isOurs)) this.#giveUp(parked)
     if (this.#current === null) {
-      if (this.#parking.isEmpty) this.#open(live)
+      if (this.#parking.isEmpty) this.#begin(live)
+      else this.#await(live)
     }
     // Beside one that we are ending it comes next.
     else if (!this.#closing && live !== this.#current) this.#succeeds(this.#current, live)
+  }
+
+  /** What was lost goes first: what the peer has to resume, if it does so soon; or what we have, by a dial. */
+  #await(live: Live): void {
+    if (!live.isOurs) this.#options.onAwaited()
+    else this.#parking.hurry(this.#options.limits.handoverMs)
   }
 
   /** The stream, lost or not, that had this management. */
@@ -251,7 +260,14 @@ export class Ways {
   #goOn(): void {
     if (this.#current !== null || this.#ending || !this.#parking.isEmpty) return
     const next = this.#streams.newest()
-    if (next !== null) this.#open(next)
+    if (next !== null) this.#begin(next)
+  }
+
+  /** One that goes on with what was written before is first. */
+  #begin(live: Live): void {
+    const busy = this.#streams.holding(live)
+    this.#open(busy ?? live)
+    if (busy !== null) this.#succeeds(busy, live)
   }
 
   /** The one that was to go on elsewhere goes on where it is. */
@@ -267,7 +283,9 @@ export class Ways {
   #isWorthWaiting(live: Live): boolean {
     live.settle()
     if (live.isOfUse) live.losses = 0
-    return !this.#ending && live.losses < MAX_LOSSES && (live.held > 0 || live.session.bidi)
+    if (this.#ending || live.losses >= MAX_LOSSES) return false
+    // What the peer has sent on a stream of ours that goes both ways has to be told from what is new, too.
+    return live.held > 0 || (live.isOurs && live.session.bidi)
   }
 
   #fateOf(live: Live, rest: Rest): Fate {
