@@ -388,7 +388,7 @@ export class Ways {
 }
 
 /** Losses in a row without a single confirmation after which a stream is not resumed any more. */
-const MAX_LOSSES = 5
+const MAX_LOSSES = 10
 
 /** Nobody but us writes to it. */
 function isSpare(live: Live): boolean {

@@ -45,12 +45,14 @@ export class Acks {
     return custody.taken() === custody.received
   }
 
-  /** The last word, ahead of our close. */
-  last(): void {
+  /** The last word, ahead of our close. @returns false: somebody still has some of it, who may take it yet */
+  last(): boolean {
+    const { isClear } = this
     // Twice: the first may be taken for the answer to a question that we have not read any more (Confirmation.rest).
     this.requested()
     this.requested()
     this.stop()
+    return isClear
   }
 
   stop(): void {

@@ -169,6 +169,11 @@ export class Confirmation {
     return null
   }
 
+  /** The peer asks: what it has acknowledged before was no last word. */
+  asked(): void {
+    this.#wordMs = Number.NEGATIVE_INFINITY
+  }
+
   /**
    * What is known of what is unconfirmed, at an end that the peer has announced: whoever acknowledges right before it,
    * unasked, has none of the rest (SM-05). Who only answers questions (Prosody) may have read more since.

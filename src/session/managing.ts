@@ -97,6 +97,7 @@ export class Managing {
 
   /** The peer asks (SM-05). */
   requested(): void {
+    this.#options.confirmation.asked()
     this.#acks?.requested()
   }
 
@@ -135,7 +136,9 @@ export class Managing {
 
   /** Our close is the next thing that is written. */
   close(): void {
-    this.#acks?.last()
+    const isLast = this.#acks?.last() ?? true
+    // Who asks behind its acknowledgement says that this was not its last word.
+    if (!isLast) this.request()
     this.#acks = null
   }
 
