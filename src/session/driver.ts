@@ -295,6 +295,9 @@ export class SessionDriver implements Driver, Managed, TransportHandler {
       case 'ack-request':
         this.#managing.requested()
         break
+      case 'late-ack-request':
+        this.#confirmation.asked()
+        break
       case 'managed':
         this.#managing.managed(output.management)
         break

@@ -98,6 +98,8 @@ export type StreamOutput =
   | { readonly type: 'ack'; readonly h: number }
   /** only where it is on: the peer wants to be told; the caller writes ackElement() in the same turn (SM-05) */
   | { readonly type: 'ack-request' }
+  /** the same where nothing can be answered any more: what it has acknowledged before was not its last word */
+  | { readonly type: 'late-ack-request' }
   /** close the transport now, with this RFC 6455 code */
   | { readonly type: 'close-transport'; readonly code: 1000 | 1001 | 1008 | 1009; readonly reason: string }
   /** exactly once, always last; null: ended in order */

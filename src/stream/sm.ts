@@ -74,12 +74,14 @@ export function acknowledging(
   }
 }
 
-/** What is still heard where nothing can be answered any more. */
+/** What is still heard where nothing can be answered any more: also a question says something. */
 export function lastAck(scanned: ScannedElement): readonly StreamOutput[] {
+  if (scanned.name === 'r') return LATE_ACK_REQUEST
   const h = scanned.name === 'a' ? readHandled(scanned) : NO_COUNT
   return typeof h === 'number' ? [{ type: 'ack', h }] : NOTHING
 }
 
+const LATE_ACK_REQUEST: readonly StreamOutput[] = Object.freeze([{ type: 'late-ack-request' }] as const)
 const ACK_REQUEST: readonly StreamOutput[] = Object.freeze([{ type: 'ack-request' }] as const)
 
 /** SM-09: the peer has acknowledged more than it was sent. */

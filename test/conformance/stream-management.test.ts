@@ -404,7 +404,7 @@ describe.each(WIRES)('counted, over $name', wire => {
         const sent = side.sent.length
         side.say(sm('r'), sm('a', `h='x'`), smFailed('gone', `h='6'`), sm('a', `h='7'`), sm('enable'))
         side.say(wire.close, sm('a', `h='8'`))
-        expect([side.acks, side.requests, side.sent.length]).toEqual([[7], 0, sent])
+        expect([side.acks, side.requests, side.lateRequests, side.sent.length]).toEqual([[7], 0, 1, sent])
       }
     }
   })

@@ -103,6 +103,8 @@ export class Side<S> {
   readonly resumptions: Extract<StreamOutput, { type: 'need-resumption' }>[] = []
   /** how often it has asked what we have handled */
   requests = 0
+  /** behind a close */
+  lateRequests = 0
   /** asked for after established */
   bidi: Extract<StreamOutput, { type: 'bidi' }> | null = null
   state: S
@@ -252,6 +254,10 @@ export class Side<S> {
       case 'ack-request':
         if (!this.isManaged || this.#hasClosed) throw new Error('asked where nothing can be answered')
         this.requests += 1
+        break
+      case 'late-ack-request':
+        if (!this.isManaged) throw new Error('asked where nothing is managed')
+        this.lateRequests += 1
         break
       case 'need-resumption':
         if (this.established?.sm !== true || this.isManaged) throw new Error('resumed twice, or too early')
