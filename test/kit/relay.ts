@@ -15,6 +15,9 @@ export interface Relay {
   readonly open: number
   /** What the dialling side sends is not read any more: its buffers fill. Holds for new connections too. */
   stall(): void
+  /** Nothing passes either way, in new connections neither. */
+  lose(): void
+  /** The end of either. */
   flow(): void
   /** Reset every connection. */
   cut(): void
@@ -26,6 +29,7 @@ export async function createRelay(): Promise<Relay> {
   let target: number | null = null
   let count = 0
   let stalled = false
+  let lost = false
 
   const server: Server = createServer(near => {
     count += 1
@@ -46,7 +50,7 @@ export async function createRelay(): Promise<Relay> {
     near.on('close', end)
     far.on('close', end)
     if (!stalled) near.pipe(far)
-    far.pipe(near)
+    if (!lost) far.pipe(near)
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const bound = server.address()
@@ -73,9 +77,23 @@ export async function createRelay(): Promise<Relay> {
         near.pause()
       }
     },
+    lose() {
+      stalled = true
+      lost = true
+      for (const { near, far } of pairs) {
+        near.unpipe(far)
+        near.pause()
+        far.unpipe(near)
+        far.pause()
+      }
+    },
     flow() {
+      for (const { near, far } of pairs) {
+        if (stalled) near.pipe(far)
+        if (lost) far.pipe(near)
+      }
       stalled = false
-      for (const { near, far } of pairs) near.pipe(far)
+      lost = false
     },
     cut() {
       for (const { near, far } of pairs) {
