@@ -1,0 +1,126 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { TestCertificate } from '../../kit/authority.ts'
+
+/** npm runs scripts in the folder of package.json */
+const main = resolve('dist/cli/main.js')
+const READY_MS = 15_000
+
+export interface GatewayOptions {
+  readonly folder: string
+  readonly domain: string
+  /** where peers reach it, on 127.0.0.1 */
+  readonly port: number
+  readonly componentPort: number
+  /** domain to port on 127.0.0.1 */
+  readonly peers: Readonly<Record<string, number>>
+  readonly certificate: TestCertificate
+  readonly caPem: string
+  /** keys of [limits] */
+  readonly limits: Readonly<Record<string, string>>
+}
+
+/** A gateway with a component host, as a process that can be killed and started again. Its log is a file. */
+export class Gateway {
+  readonly domain: string
+  readonly port: number
+  readonly componentPort: number
+  readonly folder: string
+  readonly secret: string
+  #child: ChildProcess | null = null
+  #ended: Promise<number | null> = Promise.resolve(null)
+
+  constructor(options: GatewayOptions) {
+    const { folder, domain, port, componentPort, certificate } = options
+    this.domain = domain
+    this.port = port
+    this.componentPort = componentPort
+    this.folder = folder
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    writeFileSync(join(folder, `${domain}.pem`), certificate.certificatePem)
+    writeFileSync(join(folder, `${domain}.key`), certificate.keyPem, { mode: 0o600 })
+    writeFileSync(join(folder, 'ca.pem'), options.caPem)
+    const { config } = JSON.parse(
+      execFileSync(process.execPath, [
+        ...[main, 'init', '--server', 'component', '--domain', domain],
+        ...['--listen', `127.0.0.1:${port}`, '--component-listen', `127.0.0.1:${componentPort}`],
+        ...['--stdout', '--json'],
+      ]).toString(),
+    )
+    this.secret = /^secret = "(.*)"$/m.exec(config)?.[1] ?? ''
+    // While the gateway is away its component is, too, and comes back a moment after it.
+    writeFileSync(
+      join(folder, 'isthmus.toml'),
+      `${config.replace(/^hold = .*$/m, 'hold = "60s"')}${tail(options)}`,
+    )
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== null && this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  /** Resolves once both ports accept. */
+  async start(): Promise<void> {
+    const log = openSync(join(this.folder, 'log'), 'a')
+    const child = spawn(process.execPath, [main, 'serve', '--config', 'isthmus.toml'], {
+      cwd: this.folder,
+      env: { PATH: process.env['PATH'] ?? '' },
+      stdio: ['ignore', log, log],
+    })
+    closeSync(log)
+    this.#child = child
+    this.#ended = new Promise(done => child.once('exit', code => done(code)))
+    const deadlineMs = performance.now() + READY_MS
+    for (const port of [this.port, this.componentPort]) {
+      while (!(await accepts(port))) {
+        if (!this.isRunning || performance.now() > deadlineMs)
+          throw new Error(`the gateway of ${this.domain} did not start: ${join(this.folder, 'log')}`)
+        await sleep(10)
+      }
+    }
+  }
+
+  /** @returns its exit code; null where the signal ended it */
+  async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null> {
+    if (this.isRunning) this.#child?.kill(signal)
+    return this.#ended
+  }
+
+  /** The structured log, of all its processes. */
+  log(): readonly Readonly<Record<string, unknown>>[] {
+    return readFileSync(join(this.folder, 'log'), 'utf8')
+      .split('\n')
+      .filter(line => line.startsWith('{') && line.endsWith('}'))
+      .map(line => JSON.parse(line))
+  }
+}
+
+function tail({ peers, limits }: GatewayOptions): string {
+  const connections = Object.entries(peers).flatMap(([domain, at]) =>
+    [443, at].map(port => `"${domain}:${port}" = "127.0.0.1:${at}"`),
+  )
+  const lines = Object.entries(limits).map(([key, value]) => `${key} = "${value}"\n`)
+  return `
+[trust]
+ca = ["ca.pem"]
+[network]
+connect = { ${connections.join(', ')} }
+[log]
+level = "debug"
+[limits]
+${lines.join('')}`
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise(done => {
+    const socket = connect({ host: '127.0.0.1', port })
+    socket.once('connect', () => {
+      socket.destroy()
+      done(true)
+    })
+    socket.once('error', () => done(false))
+  })
+}

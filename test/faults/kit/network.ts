@@ -1,0 +1,31 @@
+import { execFileSync } from 'node:child_process'
+
+// What happens to connections, from outside the processes. All of it inside the network namespace of this run: nobody
+// else's packets are touched.
+
+const run = (program: string, ...args: readonly string[]) =>
+  execFileSync(program, args, { stdio: ['ignore', 'pipe', 'pipe'] }).toString()
+
+/** Once, at the start: the namespace has a loopback that is down. */
+export function openNamespace(): void {
+  run('ip', 'link', 'set', 'lo', 'up')
+  run('nft', 'add', 'table', 'inet', 'faults')
+  run('nft', 'add', 'chain', 'inet', 'faults', 'input', '{ type filter hook input priority 0; }')
+}
+
+/** Reset the connections of a port. @returns how many sockets the kernel has closed, both ends counted */
+export function cut(port: number): number {
+  const out = run('ss', '-H', '-K', '-t', 'state', 'established', `( dport = :${port} or sport = :${port} )`)
+  return out.split('\n').filter(line => line.trim() !== '').length
+}
+
+/** Nothing reaches these ports or comes from them, until `mend`. */
+export function part(ports: readonly number[]): void {
+  const set = `{ ${ports.join(', ')} }`
+  for (const side of ['dport', 'sport'])
+    run('nft', 'add', 'rule', 'inet', 'faults', 'input', 'tcp', side, set, 'drop')
+}
+
+export function mend(): void {
+  run('nft', 'flush', 'chain', 'inet', 'faults', 'input')
+}

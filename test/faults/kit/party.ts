@@ -1,0 +1,104 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { TestComponent } from '../../kit/component.ts'
+import type { Gateway } from './gateway.ts'
+
+const PER_SECOND = 200
+const TICK_MS = 10
+const RETRY_MS = 50
+/** what our errors say of a stanza whose fate is not known */
+const IN_DOUBT = 'it may or may not have been delivered'
+
+export interface Arrival {
+  readonly number: number
+  readonly atMs: number
+  /** with a delay stamp (XEP-0203) */
+  readonly isStamped: boolean
+}
+
+/** The component behind a gateway: says numbered messages to its counterpart, and writes down what comes. */
+export class Party {
+  readonly gateway: Gateway
+  readonly #to: string
+  /** when number n+1 was written */
+  readonly sentAtMs: number[] = []
+  readonly arrivals: Arrival[] = []
+  /** number to the texts of the errors that came back */
+  readonly errors = new Map<number, string[]>()
+  #run = ''
+  #component: TestComponent | null = null
+  #isClosed = false
+
+  constructor(gateway: Gateway, peer: string) {
+    this.gateway = gateway
+    this.#to = `someone@${peer}`
+    void this.#stay()
+  }
+
+  get isConnected(): boolean {
+    return this.#component !== null
+  }
+
+  /** Count from one again. What still comes of an earlier run is not counted. */
+  begin(run: string): void {
+    this.#run = run
+    this.sentAtMs.length = 0
+    this.arrivals.length = 0
+    this.errors.clear()
+  }
+
+  /** Write at a steady rate until the signal is given. */
+  async speak(signal: AbortSignal): Promise<void> {
+    const startMs = performance.now()
+    while (!signal.aborted) {
+      const due = Math.floor(((performance.now() - startMs) * PER_SECOND) / 1_000)
+      while (this.sentAtMs.length < due) this.#say()
+      await sleep(TICK_MS)
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#component?.socket.destroy()
+  }
+
+  #say(): void {
+    const number = this.sentAtMs.length + 1
+    this.sentAtMs.push(performance.now())
+    const id = `${this.#run}-${number}`
+    const from = `someone@${this.gateway.domain}`
+    this.#component?.say(
+      `<message from='${from}' to='${this.#to}' id='${id}' type='chat'><body>${id}</body></message>`,
+    )
+  }
+
+  /** Connected, and connected again after each loss. */
+  async #stay(): Promise<void> {
+    while (!this.#isClosed) {
+      const component = new TestComponent({ address: '127.0.0.1', port: this.gateway.componentPort })
+      component.onStanza = stanza => this.#hear(Buffer.from(stanza.bytes).toString())
+      try {
+        await component.enter(this.gateway.domain, this.gateway.secret)
+        this.#component = component
+        await component.rest()
+      } catch {
+        // The gateway is away.
+      }
+      this.#component = null
+      component.socket.destroy()
+      await sleep(RETRY_MS)
+    }
+  }
+
+  #hear(text: string): void {
+    const [, run, digits] = /\bid=['"]([a-z0-9]+)-(\d+)['"]/.exec(text) ?? []
+    if (run !== this.#run) return
+    const number = Number(digits)
+    if (/^<message[^>]* type=['"]error['"]/.test(text)) {
+      this.errors.set(number, [...(this.errors.get(number) ?? []), text])
+    } else {
+      this.arrivals.push({ number, atMs: performance.now(), isStamped: text.includes('urn:xmpp:delay') })
+    }
+  }
+}
+
+export const isInDoubt = (text: string) => text.includes(IN_DOUBT)
