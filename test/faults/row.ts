@@ -52,7 +52,7 @@ function some(isWanted: boolean, what: string, { direction }: Account, numbers: 
 }
 
 /** '3-7, 9' of ascending numbers */
-export function ranges(numbers: readonly number[]): string {
+function ranges(numbers: readonly number[]): string {
   const parts: [number, number][] = []
   for (const number of numbers) {
     const last = parts.at(-1)

@@ -143,7 +143,7 @@ function detection(directions: readonly Direction[], sinceMs: number): number | 
   return times.length === 0 ? null : Math.min(...times)
 }
 
-export async function until(what: string, isSo: () => boolean, withinMs = READY_MS): Promise<void> {
+async function until(what: string, isSo: () => boolean, withinMs = READY_MS): Promise<void> {
   const deadlineMs = performance.now() + withinMs
   while (!isSo()) {
     if (performance.now() > deadlineMs) throw new Error(`not within ${withinMs} ms: ${what}`)
