@@ -54,6 +54,20 @@ export class Talk {
     this.#ended = this.#speak()
   }
 
+  /** how many have been said, or are just being */
+  get sent(): number {
+    return this.#sent
+  }
+
+  /** Resolves once the one with this number has come, or a later one. */
+  async hasArrived(number: number): Promise<void> {
+    const deadlineMs = Date.now() + LAST_MS
+    while ((this.hearer.collected(this.label, 0).numbers.at(-1) ?? 0) < number) {
+      if (Date.now() > deadlineMs) throw new Error(`${this.hearer.bare} does not hear ${number}`)
+      await sleep(10)
+    }
+  }
+
   /** how many have come */
   get heard(): number {
     return this.hearer.collected(this.label, 0).numbers.length
