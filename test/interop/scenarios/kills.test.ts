@@ -8,7 +8,8 @@ import { type Fate, settled, Talk } from './traffic.ts'
 //
 // What a gateway has not passed on, whoever sent it to it still has: another gateway sends it again, a server with stream
 // management tells its sender, who may hear that of messages which had arrived but were not acknowledged yet. Only a server
-// without it does not know.
+// without it does not know. Order is asked for where no stream of Prosody's is opened anew: 0.12 writes what comes just as its
+// stream is authenticated ahead of what waited for that.
 
 const newStage = stages()
 
@@ -50,7 +51,6 @@ async function whileKilled(security: 'tls' | 'plaintext', whose: 'capulet' | 'mo
   process.stdout.write(
     `9. ${whose} killed, ${security}: ${JSON.stringify({ sent, received, delayed, ...counts, recoveryMs })}\n`,
   )
-  expect(fate.late).toEqual([])
   // Whatever comes twice bears a note.
   expect(duplicates.length).toBeLessThanOrEqual(delayed)
   return fate
@@ -58,7 +58,7 @@ async function whileKilled(security: 'tls' | 'plaintext', whose: 'capulet' | 'mo
 
 it('9. the receiving gateway is killed: nothing is lost', async () => {
   const fate = await whileKilled('tls', 'montague')
-  expect(fate).toMatchObject({ lost: [], contradicted: [] })
+  expect(fate).toMatchObject({ lost: [], contradicted: [], late: [] })
 })
 
 it('9. the sending gateway is killed, and its server has stream management: nothing is lost', async () => {
