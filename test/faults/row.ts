@@ -29,18 +29,21 @@ export interface Expectation {
 
 /** What is expected of every direction. Nobody is ever told of a delivered message that it was not. */
 export function expecting(wanted: Expectation): (told: Told) => readonly string[] {
-  return ({ accounts, recoveryMs }) => {
-    const found = accounts.flatMap(account => [
-      ...some(wanted.lost === 0, 'lost', account, account.lost),
-      ...some(true, 'ambiguous', account, account.ambiguous),
-      ...some(true, 'not bounced once, with a text', account, account.badlyBounced),
-      ...some(wanted.duplicates === 0, 'duplicates', account, account.duplicates),
-      ...some(wanted.duplicates === 'flagged', 'unflagged duplicates', account, account.unflagged),
-      ...some(wanted.order === 'kept', 'out of order', account, account.reordered),
-      ...(wanted.bounced === 0 && account.bounced > 0
-        ? [`${account.direction}: bounced ${account.bounced}`]
-        : []),
-    ])
+  return ({ accounts, recoveryMs, found: shown }) => {
+    const found = [
+      ...shown,
+      ...accounts.flatMap(account => [
+        ...some(wanted.lost === 0, 'lost', account, account.lost),
+        ...some(true, 'ambiguous', account, account.ambiguous),
+        ...some(true, 'not bounced once, with a text', account, account.badlyBounced),
+        ...some(wanted.duplicates === 0, 'duplicates', account, account.duplicates),
+        ...some(wanted.duplicates === 'flagged', 'unflagged duplicates', account, account.unflagged),
+        ...some(wanted.order === 'kept', 'out of order', account, account.reordered),
+        ...(wanted.bounced === 0 && account.bounced > 0
+          ? [`${account.direction}: bounced ${account.bounced}`]
+          : []),
+      ]),
+    ]
     const limitMs = wanted.recoveryMs
     if (limitMs === undefined || (recoveryMs !== null && recoveryMs < limitMs)) return found
     return [...found, recoveryMs === null ? 'no recovery' : `recovery after ${Math.round(recoveryMs)} ms`]

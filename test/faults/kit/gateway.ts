@@ -40,8 +40,7 @@ export class Gateway {
     this.componentPort = componentPort
     this.folder = folder
     mkdirSync(folder, { recursive: true, mode: 0o700 })
-    writeFileSync(join(folder, `${domain}.pem`), certificate.certificatePem)
-    writeFileSync(join(folder, `${domain}.key`), certificate.keyPem, { mode: 0o600 })
+    this.certify(certificate)
     writeFileSync(join(folder, 'ca.pem'), options.caPem)
     const { config } = JSON.parse(
       execFileSync(process.execPath, [
@@ -60,6 +59,12 @@ export class Gateway {
 
   get isRunning(): boolean {
     return this.#child !== null && this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  /** Write the files of the certificate, which a running gateway watches. */
+  certify({ certificatePem, keyPem }: Pick<TestCertificate, 'certificatePem' | 'keyPem'>): void {
+    writeFileSync(join(this.folder, `${this.domain}.pem`), certificatePem)
+    writeFileSync(join(this.folder, `${this.domain}.key`), keyPem, { mode: 0o600 })
   }
 
   /** Resolves once both ports accept. */

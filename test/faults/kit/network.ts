@@ -13,9 +13,10 @@ export function openNamespace(): void {
   run('nft', 'add', 'chain', 'inet', 'faults', 'input', '{ type filter hook input priority 0; }')
 }
 
-/** Reset the connections of a port. @returns how many sockets the kernel has closed, both ends counted */
-export function cut(port: number): number {
-  const out = run('ss', '-H', '-K', '-t', 'state', 'established', `( dport = :${port} or sport = :${port} )`)
+/** Reset the connections of these ports. @returns how many sockets the kernel has closed, both ends counted */
+export function cut(ports: readonly number[]): number {
+  const which = ports.flatMap(port => [`dport = :${port}`, `sport = :${port}`]).join(' or ')
+  const out = run('ss', '-H', '-K', '-t', 'state', 'established', `( ${which} )`)
   return out.split('\n').filter(line => line.trim() !== '').length
 }
 
@@ -24,6 +25,14 @@ export function part(ports: readonly number[]): void {
   const set = `{ ${ports.join(', ')} }`
   for (const side of ['dport', 'sport'])
     run('nft', 'add', 'rule', 'inet', 'faults', 'input', 'tcp', side, set, 'drop')
+}
+
+/** One packet in fifty is lost, at random. */
+export function lose(ports: readonly number[]): void {
+  const set = `{ ${ports.join(', ')} }`
+  const often = ['numgen', 'random', 'mod', '100', '<', '2']
+  for (const side of ['dport', 'sport'])
+    run('nft', 'add', 'rule', 'inet', 'faults', 'input', 'tcp', side, set, ...often, 'drop')
 }
 
 export function mend(): void {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { testAuthority } from '../../kit/authority.ts'
+import { type TestCertificate, testAuthority } from '../../kit/authority.ts'
 import { takePorts } from '../../kit/servers/ports.ts'
 import { type Account, close, isClosed } from './account.ts'
 import { Gateway } from './gateway.ts'
@@ -21,6 +21,8 @@ export interface Stage {
   readonly capulet: Party
   readonly montague: Party
   readonly ports: readonly number[]
+  /** a new one */
+  issue(domain: string): TestCertificate
   /** holds the configuration and the log of each */
   readonly folder: string
   /** @param keep leave the folder where it is */
@@ -30,6 +32,7 @@ export interface Stage {
 export async function buildStage({ limits = {} }: StageOptions = {}): Promise<Stage> {
   const folder = mkdtempSync(join(tmpdir(), 'isthmus-faults-'))
   const authority = testAuthority()
+  const issue = (domain: string) => authority.issue({ dns: [domain], ekus: ['serverAuth', 'clientAuth'] })
   const ports = await takePorts(4)
   const gateways = NAMES.map(
     (domain, index) =>
@@ -41,7 +44,7 @@ export async function buildStage({ limits = {} }: StageOptions = {}): Promise<St
         peers: Object.fromEntries(
           NAMES.map((name, at) => [name, ports[at] ?? 0] as const).filter(([name]) => name !== domain),
         ),
-        certificate: authority.issue({ dns: [domain], ekus: ['serverAuth', 'clientAuth'] }),
+        certificate: issue(domain),
         caPem: authority.caPem,
         limits,
       }),
@@ -67,7 +70,7 @@ export async function buildStage({ limits = {} }: StageOptions = {}): Promise<St
     for (const party of parties) party.begin('warm')
     await Promise.all(parties.map(party => party.speak(AbortSignal.timeout(200))))
     await until('messages go both ways', () => warm.every(([from, to]) => isClosed(from, to)))
-    return { capulet, montague, ports: ports.slice(0, 2), folder, end }
+    return { capulet, montague, ports: ports.slice(0, 2), issue, folder, end }
   } catch (error) {
     await end(true)
     throw new Error(`${error instanceof Error ? error.message : String(error)} (logs: ${folder})`)
@@ -82,13 +85,15 @@ export interface Told {
   readonly recoveryMs: number | null
   /** from the fault to the first end of a stream in a gateway's log; null: there is none */
   readonly detectionMs: number | null
+  /** what the fault itself has shown that must not be */
+  readonly found: readonly string[]
 }
 
 export interface Course {
   readonly directions: readonly Direction[]
   readonly beforeMs: number
-  /** Resolves when the fault is over. */
-  readonly fault: () => Promise<void>
+  /** Resolves when the fault is over, with what it has shown that must not be. */
+  readonly fault: () => Promise<readonly string[]>
   readonly afterMs: number
   /** at most, from the last word until each number has its outcome */
   readonly settleMs: number
@@ -105,7 +110,7 @@ export async function tell(course: Course): Promise<Told> {
   const speaking = directions.map(([speaker]) => speaker.speak(done.signal))
   await sleep(course.beforeMs)
   const faultWallMs = Date.now()
-  await course.fault()
+  const found = await course.fault()
   const overMs = performance.now()
   await sleep(course.afterMs)
   done.abort()
@@ -120,6 +125,7 @@ export async function tell(course: Course): Promise<Told> {
     accounts: directions.map(([speaker, hearer]) => close(speaker, hearer)),
     recoveryMs: recoveries.includes(null) ? null : Math.max(...recoveries.map(ms => ms ?? 0)),
     detectionMs: detection(directions, faultWallMs),
+    found,
   }
 }
 

@@ -1,0 +1,59 @@
+import { between } from '../course.ts'
+import { tell } from '../kit/stage.ts'
+import { expecting, type Row } from '../row.ts'
+
+export const killedReceiver: Row = {
+  name: 'kill-receiver',
+  fault: 'kill -9 of the receiving gateway',
+  mustHold: 'lost 0; duplicates flagged',
+  runs: 50,
+  isFresh: true,
+  run: stage =>
+    tell({
+      // What the other way is underway dies with the process: that is the row of the sending gateway.
+      directions: [[stage.capulet, stage.montague]],
+      beforeMs: between(500, 1_500),
+      async fault() {
+        await stage.montague.gateway.end('SIGKILL')
+        await stage.montague.gateway.start()
+        return []
+      },
+      afterMs: 1_500,
+      settleMs: 40_000,
+    }),
+  violations: expecting({ lost: 0, duplicates: 'flagged' }),
+}
+
+const STOP_MS = 25_000
+
+export const stopped: Row = {
+  name: 'sigterm',
+  fault: 'SIGTERM of the receiving gateway (with the streams of one pair, not 500), and its start',
+  mustHold: 'lost 0, bounced 0, exit 0 in < 25 s',
+  runs: 10,
+  isFresh: true,
+  run: stage =>
+    tell({
+      directions: [[stage.capulet, stage.montague]],
+      beforeMs: between(500, 1_500),
+      async fault() {
+        const { gateway } = stage.montague
+        const startMs = performance.now()
+        const code = await gateway.end('SIGTERM')
+        const ms = performance.now() - startMs
+        const own = gateway.log().find(({ event }) => event === 'stopped')
+        await gateway.start()
+        return [
+          ...(code === 0 ? [] : [`exit code ${code}`]),
+          ...(ms < STOP_MS ? [] : [`it took ${Math.round(ms)} ms to stop`]),
+          ...(own === undefined ? ['no account in its log'] : []),
+          ...['bounced', 'inDoubt', 'ambiguous', 'held', 'dropped']
+            .filter(name => own !== undefined && own[name] !== 0)
+            .map(name => `its own account: ${name} ${own?.[name]}`),
+        ]
+      },
+      afterMs: 1_500,
+      settleMs: 40_000,
+    }),
+  violations: expecting({ lost: 0, bounced: 0 }),
+}
