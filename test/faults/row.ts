@@ -11,6 +11,8 @@ export interface Row {
   readonly runs: number
   /** what the clocks of a run were divided by, where they were */
   readonly clocks?: string
+  /** why it does not hold yet: left out, aloud, where nobody asks for it by name and it is not the whole table */
+  readonly open?: string
   readonly stage?: StageOptions
   /** each run has processes of its own; else a run that holds leaves them to the next */
   readonly isFresh: boolean

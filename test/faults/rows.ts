@@ -9,7 +9,12 @@ export const ROWS: readonly Row[] = [
   cuts,
   partition('partition-5s', 5_000, 1),
   partition('partition-40s', 40_000, 10),
-  partition('partition-10min', 600_000, 40),
+  partition(
+    'partition-10min',
+    600_000,
+    40,
+    'what was written before the partition is told as in doubt, which is no outcome of the account',
+  ),
   killedReceiver,
   stopped,
   rotation,

@@ -21,7 +21,7 @@ function shortened(by: number): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(durationsMs).map(([key, ms]) => [key, `${Math.round(ms / by)}ms`]))
 }
 
-export function partition(name: string, lengthMs: number, by: number): Row {
+export function partition(name: string, lengthMs: number, by: number, open?: string): Row {
   const shown = lengthMs >= 60_000 ? `${lengthMs / 60_000} min` : `${lengthMs / 1_000} s`
   return {
     name,
@@ -29,6 +29,7 @@ export function partition(name: string, lengthMs: number, by: number): Row {
     mustHold: 'lost 0; past the age of the queue: bounced once, with a text',
     runs: 10,
     ...(by === 1 ? {} : { clocks: `clocks of partition and limits divided by ${by}` }),
+    ...(open === undefined ? {} : { open }),
     stage: { limits: by === 1 ? {} : shortened(by) },
     isFresh: true,
     run: stage =>
