@@ -13,7 +13,7 @@ export const ROWS: readonly Row[] = [
     'partition-10min',
     600_000,
     40,
-    'what was written before the partition is told as in doubt, which is no outcome of the account',
+    'what was written into the partition until it is detected is told as in doubt, which is no outcome of the account',
   ),
   killedReceiver,
   stopped,
