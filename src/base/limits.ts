@@ -215,6 +215,11 @@ export const LIMITS = {
   ),
   httpCheckMs: limit('ms', 1_000, 'how often the deadlines of requests are looked at; Node: 30 s'),
   httpRetryAfterMs: limit('ms', 10_000, 'what we ask of those whom we turn away for now (Retry-After)'),
+  httpStoppingRetryMs: limit(
+    'ms',
+    1_000,
+    'the same while we stop: whoever is started in our place is there in a moment',
+  ),
   httpBacklog: limit('count', 511, 'connections that the kernel holds for us'),
   httpHeadersMs: limit('ms', 5_000, 'to the end of the request head'),
   httpBodyMs: limit('ms', 10_000, 'routes that take no body read none'),

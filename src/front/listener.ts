@@ -187,7 +187,7 @@ export class Listener {
     const form = judgeNoBody(request) ?? this.#claim(request, client) ?? this.#crowded(request)
     if (form !== null) return form
     if (!routes.isEndpoint(request)) return refuse(404, 'not found')
-    if (stopping()) return refuse(503, 'stopping', this.#later())
+    if (stopping()) return refuse(503, 'stopping', this.#later(this.#options.limits.httpStoppingRetryMs))
     return judgeUpgrade(request)
   }
 
@@ -254,8 +254,8 @@ export class Listener {
     return refuse(429, 'too many connections from this address', this.#later())
   }
 
-  #later(): Readonly<Record<string, string>> {
-    return { 'Retry-After': String(Math.ceil(this.#options.limits.httpRetryAfterMs / 1_000)) }
+  #later(afterMs = this.#options.limits.httpRetryAfterMs): Readonly<Record<string, string>> {
+    return { 'Retry-After': String(Math.ceil(afterMs / 1_000)) }
   }
 
   #placeOf(request: IncomingMessage): Place | null {
