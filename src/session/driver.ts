@@ -3,7 +3,7 @@ import { type Codec, OVERSIZE } from '../framing/index.ts'
 import { isOrderly, type StreamInput, type StreamOutput } from '../stream/index.ts'
 import type { Transport, TransportFacts, TransportHandler } from '../transport/index.ts'
 import { xmlLimits } from '../xml/index.ts'
-import type { Failure, Stanza } from '../xmpp/index.ts'
+import { type Failure, NS, type Stanza } from '../xmpp/index.ts'
 import { Closes } from './closes.ts'
 import { Confirmation, type ConfirmationOptions } from './confirmation.ts'
 import type { DriverOptions } from './driver-options.ts'
@@ -236,12 +236,12 @@ export class SessionDriver implements Driver, Managed, TransportHandler {
   // -- reading -------------------------------------------------------------------------------------------------------
 
   #onFrame(frame: StreamInput): void {
-    if (frame.type !== 'close') {
+    if (frame.type !== 'close' && !isStreamError(frame)) {
       this.#steps.feed(frame)
       return
     }
-    this.#closes.peers()
-    // The answer to its close is preceded by our last word on what it has sent.
+    if (frame.type === 'close') this.#closes.peers()
+    // The answer to its close, or to the error ahead of that, is preceded by our last word on what it has sent.
     if (this.#closes.isOurs) this.#steps.feed(frame)
     else this.#whenTaken(() => this.#steps.feed(frame))
   }
@@ -498,6 +498,12 @@ export class SessionDriver implements Driver, Managed, TransportHandler {
     const rest = resumable ?? (isPeers ? this.#confirmation.rest : 'unknown')
     this.#owner.ended(failure, this.#confirmation.stanzas(), this.#confirmation.unconfirmed, rest)
   }
+}
+
+function isStreamError(input: StreamInput): boolean {
+  if (input.type !== 'element') return false
+  const { name, namespace } = input.element
+  return name === 'error' && namespace === NS.stream
 }
 
 const MOVED: Failure = { by: 'us', kind: 'aborted', detail: 'another stream has taken over' }
