@@ -75,13 +75,11 @@ async function demo(options: DemoCommandOptions, io: Io): Promise<ExitCode> {
   }
 }
 
-type Talked = Conversation & { readonly cuts?: number }
-
 function isWhole({ problem, stanzas }: Conversation): boolean {
   return problem === null && stanzas.delivered === stanzas.sent
 }
 
-function result(ok: boolean, streams: DemoStreams, { stanzas, problem, cuts }: Talked): object {
+function result(ok: boolean, streams: DemoStreams, { stanzas, problem, cuts }: Conversation): object {
   const survived = cuts === undefined ? {} : { cuts }
   return { ok, streams: streams.list, stanzas, ...survived, ...(problem === null ? {} : { error: problem }) }
 }

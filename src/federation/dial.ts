@@ -1,6 +1,12 @@
 import type { Limits, Observer } from '../base/index.ts'
 import type { Candidate, Discovery } from '../discovery/index.ts'
-import { type InitiatingManagement, openStream, type Session, type SessionHandler } from '../session/index.ts'
+import {
+  type InitiatingManagement,
+  openStream,
+  type Session,
+  type SessionHandler,
+  type StreamEvents,
+} from '../session/index.ts'
 import type { DialbackSecret } from '../stream/index.ts'
 import type { Transport } from '../transport/index.ts'
 import { type Domain, type DomainPair, describe, type Failure, failureId, toRetry } from '../xmpp/index.ts'
@@ -152,13 +158,18 @@ async function openAt(
   const means = { ...deps.meansOf(pair.local), ...managing(deps, handler), first }
   return openStream(started(deps, pair, reached, means), signal, session => {
     handler.onConnected(session)
-    return {
-      onStanza: (stanza, _, custody) => handler.onStanza(stanza, custody),
-      onDrain: () => handler.onDrain(),
-      onConfirmed: () => handler.onConfirmed(),
-      onEnded: (...end) => handler.onEnded(...end),
-    }
+    return eventsFor(handler)
   })
+}
+
+/** What becomes of a stream that stands, told to whoever dialled. */
+export function eventsFor(handler: ConnectHandler): StreamEvents {
+  return {
+    onStanza: (stanza, _, custody) => handler.onStanza(stanza, custody),
+    onDrain: () => handler.onDrain(),
+    onConfirmed: () => handler.onConfirmed(),
+    onEnded: (...end) => handler.onEnded(...end),
+  }
 }
 
 function managing({ streamManagement }: DialDeps, handler: ConnectHandler): Pick<Means, 'management'> {

@@ -10,8 +10,6 @@ export interface RoutePolicy {
    * the domain may have changed its mind.
    */
   afterFailure(remote: Domain, failure: Failure): 'bounce' | 'hold' | 'refuse'
-  /** What a stream has lost goes again, by kind, even where the peer counts nothing (Fate). */
-  readonly resends: boolean
   /** It is there. */
   isUp(remote: Domain): void
 }
@@ -19,8 +17,6 @@ export interface RoutePolicy {
 /** Towards other domains: what their servers say counts for a while. */
 export const TO_PEERS: RoutePolicy = {
   subject: remote => remote,
-  // Nobody could tell a duplicate from what was said twice.
-  resends: false,
   afterFailure: (_, failure) => (toRetry(failure) === 'never' ? 'refuse' : 'bounce'),
   isUp: () => {},
 }
@@ -31,7 +27,6 @@ export const TO_PEERS: RoutePolicy = {
  * may be just configuring it.
  */
 export class LegPolicy implements RoutePolicy {
-  readonly resends = false
   readonly #limits: Pick<Limits, 'legAbsentMs'>
   readonly #clock: Clock
   /** of the domains that are away: when that was first seen */
@@ -71,7 +66,9 @@ export function isAbsence(failure: Failure): boolean {
 
 /** Limits of a leg: those of any route, with retries of its own; no platform is in between. */
 export function legLimits<L extends Pick<Limits, 'legRetryMinMs' | 'legRetryMaxMs'>>(limits: L) {
-  return { ...limits, retryMinMs: limits.legRetryMinMs, retryMaxMs: limits.legRetryMaxMs, maxStreamAgeMs: 0 }
+  const { legRetryMinMs: retryMinMs, legRetryMaxMs: retryMaxMs } = limits
+  // How long a server is waited for is the policy’s affair (legAbsentMs).
+  return { ...limits, retryMinMs, retryMaxMs, peerAbsentMs: 0, maxStreamAgeMs: 0 }
 }
 
 /**

@@ -5,7 +5,7 @@ import type { DomainPair } from '../xmpp/index.ts'
 interface Entry {
   readonly management: Management
   /** that its stream has proven, also after it was lost */
-  pairs: readonly DomainPair[]
+  readonly pairs: readonly DomainPair[]
   /** the stream that it is on; null: that is lost */
   session: EstablishedSession | null
   /** since the loss */
@@ -51,7 +51,9 @@ export class Resumable {
 
   /** The stream has ended, and nothing goes on. */
   ended(session: EstablishedSession): void {
-    for (const [id, entry] of this.#entries) if (entry.session === session) this.#forget(id)
+    const id = session.management?.id ?? null
+    // Where another stream has it now, that one decides.
+    if (id !== null && this.#entries.get(id)?.session === session) this.#forget(id)
   }
 
   /**

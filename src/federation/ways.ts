@@ -11,7 +11,7 @@ import { Streams } from './streams.ts'
 import { Watch } from './watch.ts'
 
 export interface WaysOptions
-  extends Pick<SharedRouteOptions, 'limits' | 'clock' | 'random' | 'account' | 'receive' | 'policy'> {
+  extends Pick<SharedRouteOptions, 'limits' | 'clock' | 'random' | 'account' | 'receive'> {
   /** a bidi stream of ours is not closed because it is unused: the peer may need it (BI-07) */
   readonly keepUp: boolean
   /** it is the one that is written to from now on */
@@ -213,6 +213,7 @@ export class Ways {
 
   #stands(live: Live): void {
     const before = live.management === null ? null : this.#before(live.management)
+    before?.goesOnOn(live)
     this.#streams.add(live)
     if (this.#ending) return
     if (before !== null) this.#resumed(before, live)
@@ -239,7 +240,6 @@ export class Ways {
   }
 
   #resumed(before: Live, live: Live): void {
-    before.goesOnOn(live)
     this.#options.onResumed(live.session.carried)
     if (before === this.#moving) this.#moving = null
     if (before.session.isClosing) {
@@ -290,7 +290,8 @@ export class Ways {
 
   #fateOf(live: Live, rest: Rest): Fate {
     if (rest === 'not-taken') return 'not-taken'
-    return live.management !== null || this.#options.policy.resends ? 'by-kind' : 'in-doubt'
+    // Without stream management nobody could tell a duplicate from what was said twice.
+    return live.management === null ? 'in-doubt' : 'by-kind'
   }
 
   #giveUp({ live, management, failure, lostMs }: Parked): void {

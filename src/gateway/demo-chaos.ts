@@ -27,7 +27,7 @@ export async function converseThroughCuts(
   first: Speaker,
   second: Speaker,
   options: ChaosOptions,
-): Promise<Conversation & { readonly cuts: number }> {
+): Promise<Conversation> {
   const { cut, onCut, signal, random, clock } = options
   const wait = (ms: number) => waiting(ms, signal, clock)
   const sum = (of: 'sent' | 'delivered' | 'bounced') => first.host[of] + second.host[of]

@@ -23,6 +23,8 @@ export interface Line {
 
 export interface Conversation {
   readonly stanzas: { readonly sent: number; readonly delivered: number; readonly bounced: number }
+  /** how often the connections were cut meanwhile; absent: they were left alone */
+  readonly cuts?: number
   /** why not everything arrived; null: it did */
   readonly problem: string | null
 }

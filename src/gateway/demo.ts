@@ -24,7 +24,7 @@ export interface DemoOptions {
 export interface Demo {
   readonly towns: readonly { readonly domain: string; readonly port: number }[]
   /** Talk both ways; the first words make each side find the other. Rejects with the reason of `signal`. */
-  converse(signal: AbortSignal): Promise<Conversation & { readonly cuts?: number }>
+  converse(signal: AbortSignal): Promise<Conversation>
   stop(): Promise<void>
 }
 

@@ -444,8 +444,7 @@ export class SessionDriver implements Driver, Managed, TransportHandler {
     this.#managing.moved()
     this.#outgoing.stop()
     // Its close is still answered.
-    this.#reading.clear()
-    this.#reading.thaw()
+    this.#reading.leave()
     this.#abortTimer = clock.setTimer(limits.closeMs, () => this.abort(MOVED))
   }
 

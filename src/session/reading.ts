@@ -80,6 +80,13 @@ export class Reading {
     this.#left = NONE
   }
 
+  /** What is left, and what is being worked on, is another stream's. What comes now is read. */
+  leave(): void {
+    this.clear()
+    this.#intake.release()
+    this.#intake.thaw()
+  }
+
   stop(): void {
     this.#intake.stop()
   }

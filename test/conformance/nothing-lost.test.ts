@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { Limits } from '../../src/base/index.ts'
 import { element, iq, message, presence, type Stanza } from '../../src/xmpp/index.ts'
 import { type ManagedTown, ManagedTowns } from '../kit/managed-towns.ts'
 
@@ -11,8 +12,8 @@ const ids = (stanzas: readonly Stanza[]) => stanzas.map(({ id }) => id)
 const text = ({ bytes }: Stanza) => Buffer.from(bytes).toString()
 
 /** Both have met; what romeo's host is given from now on it works on until it is told that it may answer. */
-async function acquainted(): Promise<ManagedTowns> {
-  const world = new ManagedTowns(7, false)
+async function acquainted(limits: Partial<Limits> = {}): Promise<ManagedTowns> {
+  const world = new ManagedTowns(7, false, limits)
   say(world.capulet, message({ ...ADDRESSES, id: 'first', body: 'x' }))
   await world.clock.pass(1_000, 100)
   expect(ids(world.montague.delivered)).toEqual(['first'])
@@ -48,6 +49,22 @@ it('[SM-08] a lost stream is resumed: what had arrived does not come again, what
   await clock.pass(10_000, 500)
   expect(ids(montague.delivered)).toEqual(['1', '2', '3', '4', '5'])
   expect(capulet.router.account()).toMatchObject({ delivered: 6, resent: 0, inDoubt: 0, held: 0 })
+})
+
+it('[SM-08] a stream that is old goes on on the next one before it ends, whatever is under way', async () => {
+  const { capulet, montague, clock } = await acquainted({ maxStreamAgeMs: 60_000 })
+  say(capulet, ...['1', '2', '3'].map(id => message({ ...ADDRESSES, id, body: 'x' })))
+  await clock.pass(55_000, 500)
+  // The first is being worked on, and nobody has waited for that.
+  expect(capulet.events.filter(({ type }) => type === 'stream:resumed')).toMatchObject([{ count: 3 }])
+  expect(capulet.events.find(({ type }) => type === 'stream:ended')).toMatchObject({
+    detail: 'closed in order',
+  })
+  montague.isSlow = false
+  for (const answer of montague.open.splice(0)) answer()
+  await clock.pass(10_000, 500)
+  expect(ids(montague.delivered)).toEqual(['1', '2', '3'])
+  expect(capulet.router.account()).toMatchObject({ delivered: 4, resent: 0, inDoubt: 0, held: 0 })
 })
 
 describe('[SM-07] a stream that is lost, and cannot be resumed', () => {

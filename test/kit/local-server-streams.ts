@@ -18,6 +18,8 @@ export interface LocalServerOptions {
   readonly answersPings?: boolean
   /** what it says when it is asked about a key, in place of the truth; null: nothing */
   readonly says?: (asked: Asked) => string | null | Promise<string | null>
+  /** what it does when it is asked for stream management; default: nothing, as ejabberd */
+  readonly management?: 'takes' | 'ends'
   /** what it does with a stream instead */
   readonly onStream?: (stream: ServerSide) => void
   /** default: a free one */

@@ -211,7 +211,8 @@ export class LocalServer {
         this.#look()
       })
       told.catch(ENDED)
-    } else if (said.name === 'bidi') stream.isBidi = true
+    } else if (said.namespace === NS.sm) this.#manage(stream, said.name)
+    else if (said.name === 'bidi') stream.isBidi = true
     else if (said.name === 'starttls' && tls !== undefined) {
       stream.say(`<proceed xmlns='${NS.tls}'/>`)
       stream.isSecure = true
@@ -224,6 +225,18 @@ export class LocalServer {
       const request = stream.stanzas.at(-1)
       if (request !== undefined && isRequest(request) && isBarrier(request))
         this.#pong(stream, request).catch(ENDED)
+    }
+  }
+
+  #manage(stream: ServerSide, said: string): void {
+    const { management } = this.options
+    if (management === 'ends') {
+      const condition = `<unsupported-stanza-type xmlns='${NS.streamErrors}'/>`
+      stream.say(`<stream:error>${condition}</stream:error></stream:stream>`)
+      stream.leave()
+    } else if (management === 'takes') {
+      const handled = stream.stanzas.length
+      stream.say(said === 'enable' ? `<enabled xmlns='${NS.sm}'/>` : `<a xmlns='${NS.sm}' h='${handled}'/>`)
     }
   }
 

@@ -1,6 +1,7 @@
 import { defaultLimits, type Event, type Limits, Observer, type Random } from '../../src/base/index.ts'
 import { Answers } from '../../src/federation/answers.ts'
 import type { Connect } from '../../src/federation/connect.ts'
+import { eventsFor } from '../../src/federation/dial.ts'
 import { Inbound } from '../../src/federation/inbound.ts'
 import type { Delivery, Host } from '../../src/federation/index.ts'
 import { limitsToPeers } from '../../src/federation/policy.ts'
@@ -161,12 +162,7 @@ export class ManagedTown {
         })
       void openStream(start, signal, session => {
         handler.onConnected(session)
-        return {
-          onStanza: (stanza, _, custody) => handler.onStanza(stanza, custody),
-          onDrain: () => handler.onDrain(),
-          onConfirmed: () => handler.onConfirmed(),
-          onEnded: (...end) => handler.onEnded(...end),
-        }
+        return eventsFor(handler)
       }).then(failure => {
         if (failure !== null) handler.onFailed(failure)
       })

@@ -151,7 +151,7 @@ const bidi = flag().optional().register(declarations, {
 
 const streamManagement = flag().default(true).register(declarations, {
   expected: 'true or false',
-  doc: 'Whether streams are managed (XEP-0198): offered, asked for and resumed where the peer has it, too. Without it a stanza that was written to a stream which is then lost is in doubt.',
+  doc: 'Whether streams to and from other domains are managed (XEP-0198): offered, asked for and resumed where the peer has it, too. Without it a stanza that was written to a stream which is then lost is in doubt.',
   example: 'true',
   rare: true,
 })

@@ -62,11 +62,12 @@ describe('towards servers of our own', () => {
     expect(policy.afterFailure(CAPULET, REFUSED)).toBe('hold')
   })
 
-  it('tries again soon', () => {
+  it('tries again soon, and waits as long as the policy says', () => {
     expect(legLimits(defaultLimits)).toEqual({
       ...defaultLimits,
       retryMinMs: defaultLimits.legRetryMinMs,
       retryMaxMs: defaultLimits.legRetryMaxMs,
+      peerAbsentMs: 0,
     })
   })
 })

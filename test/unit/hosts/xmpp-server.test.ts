@@ -475,3 +475,39 @@ describe('options', () => {
     await expect(odd.start(context)).rejects.toThrow()
   })
 })
+
+describe('stream management towards a server', () => {
+  const asked = () =>
+    beside.server.streams.filter(({ elements }) => elements.some(({ name }) => name === 'enable'))
+
+  it('that takes it: its acknowledgements confirm, and no ping is sent', async () => {
+    const { server, leg } = await start({ server: { management: 'takes' } })
+    const session = await leg().stands()
+    expect(session.management).not.toBeNull()
+    session.send(incoming(1))
+    await until(() => session.confirmedCount() === 1)
+    expect((await onlyLeg()).stanzas.filter(isBarrier)).toEqual([])
+    expect(idsOf(server.stanzas)).toEqual(['1'])
+  })
+
+  it('COMPAT(Prosody without mod_smacks) that ends the stream: it is dialled again, without the question, and from then on', async () => {
+    const { leg } = await start({ server: { management: 'ends' } })
+    const session = await leg().stands()
+    expect(session.management).toBeNull()
+    expect(asked()).toHaveLength(1)
+    session.send(incoming(1))
+    await until(() => session.confirmedCount() === 1)
+    await leg(VERONA).stands()
+    expect(asked()).toHaveLength(1)
+  })
+
+  it('COMPAT(ejabberd) that leaves the question without an answer: pings ask, and it is not asked again', async () => {
+    const { leg } = await start({ limits: { legEnableMs: 50 } })
+    const session = await leg().stands()
+    expect(session.management).toBeNull()
+    session.send(incoming(1))
+    await until(() => session.confirmedCount() === 1)
+    await leg(VERONA).stands()
+    expect(asked()).toHaveLength(1)
+  })
+})

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { Failure } from '../../../src/xmpp/index.ts'
+import { defaultLimits } from '../../../src/base/index.ts'
+import type { Custody, EstablishedSession, Watcher } from '../../../src/session/index.ts'
+import type { Failure, Stanza } from '../../../src/xmpp/index.ts'
 import { established, numbered, type RecordingHandler, type Setting } from '../../kit/sessions.ts'
 import { turns } from '../../kit/transport-compliance.ts'
 
@@ -136,5 +138,41 @@ describe('stream management', () => {
     receiving.transport.send(Buffer.from("<a xmlns='urn:xmpp:sm:3' h='10'/>"))
     await turns()
     expect(initiating.handler.ends[0]?.failure).toMatchObject({ rule: 'SM-09' })
+  })
+
+  it.each([
+    ['closes', null],
+    ['says that it stops', { by: 'us', kind: 'shutdown', detail: 'stopping' } as const],
+  ])('[SM-05] has the last word on what has gone on, where the peer %s', async (_, failure) => {
+    const { initiating, receiving } = await established(ON)
+    await turns()
+    const way = { given: 1, taken: 0, settled: () => way.taken, watchers: new Set<Watcher>() }
+    receiving.handler.onStanza = (_: Stanza, __?: EstablishedSession, custody?: Custody | null) =>
+      custody?.went(way)
+    initiating.handler.standing.send(numbered(1))
+    await turns()
+    initiating.session.end(failure)
+    await turns()
+    expect(initiating.handler.ends).toEqual([])
+    way.taken = 1
+    for (const watcher of way.watchers) watcher.settled()
+    await turns()
+    expect(initiating.handler.ends).toMatchObject([{ unconfirmedCount: 0 }])
+  })
+
+  it('[SM-05] says that it may have more yet, where somebody works on it for too long', async () => {
+    const { initiating, receiving, clock } = await established(ON)
+    await turns()
+    receiving.handler.react = () => new Promise(() => {})
+    initiating.handler.standing.send(numbered(1))
+    await turns()
+    receiving.session.end({ by: 'us', kind: 'shutdown', detail: 'stopping' })
+    await turns()
+    clock.advance(defaultLimits.closeMs / 2)
+    await turns()
+    initiating.transport.cut()
+    await turns()
+    expect(initiating.handler.rests).toEqual(['unknown'])
+    expect(initiating.handler.ends).toMatchObject([{ unconfirmedCount: 1 }])
   })
 })
