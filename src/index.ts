@@ -6,8 +6,10 @@ import {
   type CheckReport,
   FederationCore,
   type FederationOptions,
+  fixedDifferences,
   publishedDomains,
   readOptions,
+  type Settings,
   type Stage,
 } from './federation/index.ts'
 import { type Arrival, createFront, type Front, sourceOf } from './front/index.ts'
@@ -99,6 +101,15 @@ export interface Federation {
   isOnWebSocket(domain: string, options: { readonly signal: AbortSignal }): Promise<boolean>
   /** New handshakes use it; streams stay. Throws where key and certificate do not fit; the old one stays then. */
   setCertificate(domain: string, pem: { readonly certificate: string; readonly key: string }): void
+  /**
+   * Become what these options say: domains (each with its host, certificate and url) and proxied paths may differ, without a
+   * word to the streams of others. New hosts are started first; a domain that is gone, or has another host, is drained
+   * within `limits.drainMs`. A host of the former options goes on where the same object is given. Resolves when what goes
+   * has ended. One at a time: later calls wait.
+   * Rejects as createFederation does, and with a TypeError that names the options that cannot be changed while it runs;
+   * all stays as it was then.
+   */
+  reconfigure(options: FederationOptions): Promise<void>
   /** @returns a function that ends the subscription; idempotent */
   subscribe(subscriber: (event: Event) => void): () => void
   /** system-shutdown to every stream, closes, hosts stopped. Resolves within the budget (`limits.drainMs`). Idempotent. */
@@ -129,8 +140,7 @@ export async function createFederation(options: FederationOptions): Promise<Fede
     clock,
     random,
   })
-  const local = new Set(settings.domains.flatMap(({ name, also }) => [name, ...also]))
-  const isLocal = (domain: Domain) => local.has(domain)
+  const isLocal = (domain: Domain) => core.isServed(domain)
 
   const onTransport = (arrival: Arrival) => {
     const { transport } = arrival
@@ -152,11 +162,7 @@ export async function createFederation(options: FederationOptions): Promise<Fede
     void publisher.start()
     if (settings.listen.length > 0) {
       const { listen, ca, proxies } = settings
-      const domains = settings.domains.map(({ identity, ...domain }) => ({
-        ...domain,
-        certificate: identity?.certificate ?? null,
-        key: identity?.key ?? null,
-      }))
+      const domains = frontDomains(settings)
       const documents = (domain: Domain) => publisher.documents(domain)
       front = await createFront({
         listen,
@@ -189,6 +195,29 @@ export async function createFederation(options: FederationOptions): Promise<Fede
   }
   let closed: Promise<void> | null = null
 
+  let inForce = options
+  const reconfigure = async (next: FederationOptions) => {
+    if (closed !== null) throw new TypeError('the federation is closed')
+    const { domains, proxies, ...rest } = readOptions(next)
+    const fixed = fixedDifferences(inForce, next)
+    if (fixed.length > 0) throw new TypeError(`not changed while it runs: ${fixed.join(', ')}`)
+    const open = front?.prepare({ domains: frontDomains({ domains }), proxies })
+    const prepared = await core.prepare(domains)
+    if (closed !== null) {
+      await prepared.cancel()
+      throw new TypeError('the federation is closed')
+    }
+    // From here on nothing fails.
+    inForce = next
+    const drained = prepared.apply()
+    open?.()
+    publisher.update(publishedDomains({ ...rest, domains, proxies }))
+    const { added, removed, moved } = prepared.change
+    observer.publish({ type: 'reconfigured', added, removed, moved })
+    await drained
+  }
+  let changing: Promise<unknown> = Promise.resolve()
+
   return {
     listening,
     send: (stanza, { signal } = {}) => sendWithin(core, stanza, signal),
@@ -207,12 +236,25 @@ export async function createFederation(options: FederationOptions): Promise<Fede
       core.setCertificate(name, pem)
       front?.setCertificate(name, pem)
     },
+    reconfigure(next) {
+      const changed = changing.then(() => reconfigure(next))
+      changing = changed.catch(() => {})
+      return changed
+    },
     subscribe: subscriber => observer.subscribe(subscriber),
     close({ deadlineMs = limits.drainMs } = {}) {
       closed ??= close(deadlineMs)
       return closed
     },
   }
+}
+
+function frontDomains({ domains }: Pick<Settings, 'domains'>) {
+  return domains.map(({ identity, ...domain }) => ({
+    ...domain,
+    certificate: identity?.certificate ?? null,
+    key: identity?.key ?? null,
+  }))
 }
 
 async function sendWithin(core: FederationCore, stanza: Stanza, signal?: AbortSignal): Promise<void> {

@@ -31,6 +31,8 @@ export interface LocalFailure {
   readonly by: 'us'
   readonly kind: /** we are stopping */
     | 'shutdown'
+    /** the domain is none of ours any more */
+    | 'gone'
     /** nothing was said for too long */
     | 'idle'
     /** a limit of ours: queue, memory, count */

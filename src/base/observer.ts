@@ -86,6 +86,8 @@ export interface Events {
   'steering:forward-failed': { upstream: string; detail: string; count: number }
   /** questions above a limit; now and then, with the number since the last report */
   'steering:refused': { detail: string; count: number }
+  /** local domains are others from now on; `moved` have another host. What goes is drained meanwhile. */
+  reconfigured: { added: readonly string[]; removed: readonly string[]; moved: readonly string[] }
   stopping: { deadlineMs: number }
   /** with what became of every stanza (federation/account.ts) */
   stopped: {

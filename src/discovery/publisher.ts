@@ -27,6 +27,8 @@ export interface PublisherOptions {
 export interface HostMetaPublisher {
   /** Resolves when every host has been looked up once, found or not. */
   start(): Promise<void>
+  /** Publish these instead; what is known of their hosts' addresses is said from the first moment on. */
+  update(domains: readonly PublishedDomain[]): void
   /** Look up no more; what is published stays. Idempotent. */
   stop(): void
   /** null: none of ours, or it has no url */
@@ -41,21 +43,29 @@ class Publisher implements HostMetaPublisher {
   readonly #options: PublisherOptions
   readonly #entries = new Map<Domain, PublishedDomain>()
   readonly #documents = new Map<Domain, HostMetaDocuments>()
-  readonly #stopped = new AbortController()
+  #known: ReadonlyMap<string, readonly string[]> = new Map()
+  #stopped = new AbortController()
   #timer: Timer | null = null
 
   constructor(options: PublisherOptions) {
     this.#options = options
-    for (const entry of options.domains)
-      for (const domain of [entry.name, ...entry.also]) this.#entries.set(domain, entry)
-    this.#write(new Map())
+    this.#publish(options.domains)
   }
 
   async start(): Promise<void> {
     const hosts = new Set(
-      this.#options.domains.flatMap(({ url, ips }) => (url === null || ips.length > 0 ? [] : [hostOf(url)])),
+      [...this.#entries.values()].flatMap(({ url, ips }) =>
+        url === null || ips.length > 0 ? [] : [hostOf(url)],
+      ),
     )
-    if (hosts.size > 0) await this.#refresh(hosts, new Map())
+    if (hosts.size > 0) await this.#refresh(hosts)
+  }
+
+  update(domains: readonly PublishedDomain[]): void {
+    this.stop()
+    this.#stopped = new AbortController()
+    this.#publish(domains)
+    void this.start()
   }
 
   stop(): void {
@@ -67,7 +77,15 @@ class Publisher implements HostMetaPublisher {
     return this.#documents.get(domain) ?? null
   }
 
-  async #refresh(hosts: ReadonlySet<string>, before: ReadonlyMap<string, readonly string[]>): Promise<void> {
+  #publish(domains: readonly PublishedDomain[]): void {
+    this.#entries.clear()
+    this.#documents.clear()
+    for (const entry of domains)
+      for (const domain of [entry.name, ...entry.also]) this.#entries.set(domain, entry)
+    this.#write()
+  }
+
+  async #refresh(hosts: ReadonlySet<string>): Promise<void> {
     const { resolver, clock, limits } = this.#options
     const { signal } = this.#stopped
     const addresses = new Map<string, readonly string[]>()
@@ -75,20 +93,18 @@ class Publisher implements HostMetaPublisher {
       [...hosts].map(async host => {
         const found = await resolver.addressesOf(host, signal)
         // Where DNS does not answer, what it last said is the best guess.
-        const known = found.ok ? found.addresses : found.absent ? undefined : before.get(host)
+        const known = found.ok ? found.addresses : found.absent ? undefined : this.#known.get(host)
         if (known !== undefined) addresses.set(host, known)
       }),
     )
     if (signal.aborted) return
-    this.#write(addresses)
+    this.#known = addresses
+    this.#write()
     // Twice within the ttl, so that what a peer keeps was true when it was given.
-    this.#timer = clock.setTimer(
-      limits.publishedTtlResolvedMs / 2,
-      () => void this.#refresh(hosts, addresses),
-    )
+    this.#timer = clock.setTimer(limits.publishedTtlResolvedMs / 2, () => void this.#refresh(hosts))
   }
 
-  #write(addresses: ReadonlyMap<string, readonly string[]>): void {
+  #write(): void {
     const { publishedTtlMs, publishedTtlResolvedMs } = this.#options.limits
     for (const [domain, { url, ips, links = [] }] of this.#entries) {
       if (url === null) continue
@@ -98,7 +114,7 @@ class Publisher implements HostMetaPublisher {
       const endpoint =
         fixed.length > 0
           ? { url, links, ips: fixed, ttlSeconds: publishedTtlMs / 1_000 }
-          : { url, links, ips: addresses.get(host) ?? [], ttlSeconds: publishedTtlResolvedMs / 1_000 }
+          : { url, links, ips: this.#known.get(host) ?? [], ttlSeconds: publishedTtlResolvedMs / 1_000 }
       this.#documents.set(domain, hostMetaDocuments(domain, endpoint))
     }
   }

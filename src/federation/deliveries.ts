@@ -46,7 +46,8 @@ export class Deliveries {
   /** @returns a promise while the host works on it, or its bounce has no room: whoever brought the stanza waits */
   deliver(stanza: Stanza): Promise<void> | undefined {
     const host = this.#options.hosts.get(stanza.to.domain)
-    if (host === undefined || this.#stopped) return this.#settle(stanza, GONE)
+    if (this.#stopped) return this.#settle(stanza, STOPPED)
+    if (host === undefined) return this.#settle(stanza, GONE)
     const delivery = this.#hand(stanza, host)
     if (!(delivery instanceof Promise)) return this.#settle(stanza, delivery)
     this.#held += 1
@@ -103,5 +104,11 @@ function checked(delivery: Delivery): Delivery {
   throw new TypeError('deliver gave no delivery')
 }
 
-const GONE: Delivery = { taken: false, condition: 'service-unavailable', text: 'this server is stopping' }
+const STOPPED: Delivery = { taken: false, condition: 'service-unavailable', text: 'this server is stopping' }
+/** A stream that serves other pairs, too, outlives this one's domain. */
+const GONE: Delivery = {
+  taken: false,
+  condition: 'service-unavailable',
+  text: 'this domain is no longer served here',
+}
 const DEFECT: Delivery = { taken: false, condition: 'internal-server-error' }

@@ -22,7 +22,7 @@ export interface HostContext {
    * @throws TypeError where `from` is not of this host's domains: a defect of the host.
    */
   send(stanza: Stanza, custody?: Custody | null): Promise<void> | undefined
-  /** the host's own */
+  /** the host's own; changes where the federation is reconfigured */
   readonly domains: ReadonlySet<Domain>
   /** Whether any host of this federation serves the domain. */
   isLocal(domain: Domain): boolean
@@ -54,6 +54,10 @@ export interface Host {
    * internal-server-error and is reported once.
    */
   deliver(stanza: Stanza): Delivery | Promise<Delivery>
+  /** It has one more domain, which is in `domains` from now on. Absent: it keeps nothing by domain. */
+  serve?(domain: Domain): void
+  /** It has one less, to which nothing is delivered any more; resolves within `deadlineMs`. */
+  leave?(domain: Domain, deadlineMs: number): Promise<void>
   /** No deliver is called after it; resolves within `deadlineMs`. */
   stop(deadlineMs: number): Promise<void>
 }
@@ -71,8 +75,13 @@ export interface StreamHost {
   /**
    * No more stanzas from the server: end the streams that bring them, in order, spread over `staggerMs`. Resolves when
    * they have ended, by force after `deadlineMs`. New streams may still ask for what `connect` needs (dialback verify).
+   * @param of one of the host's domains, which it is about to lose: only its streams end; absent: all
    */
-  endInbound(staggerMs: number, deadlineMs: number): Promise<void>
+  endInbound(staggerMs: number, deadlineMs: number, of?: Domain): Promise<void>
+  /** see Host */
+  serve?(domain: Domain): void
+  /** see Host; its streams of `connect` end elsewhere */
+  leave?(domain: Domain, deadlineMs: number): Promise<void>
   /** All streams of `connect` have ended, and none is asked for any more; resolves within `deadlineMs`. */
   stop(deadlineMs: number): Promise<void>
 }

@@ -11,7 +11,7 @@ import type {
 import type { PeerProof } from '../stream/index.ts'
 import type { Domain, DomainPair, Failure, Stanza } from '../xmpp/index.ts'
 import type { Adopted } from './connect.ts'
-import { STOPPING } from './reasons.ts'
+import { GONE, STOPPING } from './reasons.ts'
 import { Resumable } from './resumable.ts'
 import type { Router } from './router.ts'
 
@@ -20,6 +20,8 @@ export interface InboundOptions {
   readonly discovery: Pick<Discovery, 'reconsider'>
   readonly limits: Pick<Limits, 'pairStreams' | 'maxStreamAgeMs' | 'manageMs'>
   readonly clock: Clock
+  /** whether streams to the local domain are still taken; absent: they are */
+  readonly isServed?: (local: Domain) => boolean
 }
 
 /** What has proven a peer. */
@@ -88,17 +90,42 @@ export class Inbound {
   /** WS-52: no more streams; system-shutdown on each that stands, staggered. Resolves when all have ended. */
   async end(staggerMs: number, deadlineMs: number): Promise<void> {
     this.#stopping = true
+    await this.#end([...this.#streams], STOPPING, staggerMs, deadlineMs)
+  }
+
+  /**
+   * The same for streams that have proven pairs of these local domains and of no other. Those that serve others, too, go
+   * on for them.
+   */
+  async endOf(
+    locals: ReadonlySet<Domain>,
+    failure: Failure,
+    staggerMs: number,
+    deadlineMs: number,
+  ): Promise<void> {
+    const leaving = [...this.#streams].filter(({ pairs }) => pairs.some(({ local }) => locals.has(local)))
+    const isOnly = ({ pairs }: InboundStream) => pairs.every(({ local }) => locals.has(local))
+    await this.#end(leaving.filter(isOnly), failure, staggerMs, deadlineMs)
+  }
+
+  async #end(
+    streams: readonly InboundStream[],
+    failure: Failure,
+    staggerMs: number,
+    deadlineMs: number,
+  ): Promise<void> {
     const { clock } = this.#options
     const force = clock.setTimer(deadlineMs, () => {
-      for (const stream of this.#streams) stream.session?.abort(STOPPING)
+      for (const stream of streams) stream.session?.abort(failure)
     })
-    await spread([...this.#streams], stream => stream.end(STOPPING), staggerMs, clock)
+    await spread(streams, stream => stream.end(failure), staggerMs, clock)
     force.cancel()
   }
 
   #admit(pair: DomainPair, bidi: boolean): Failure | null {
     if (this.#stopping) return STOPPING
-    const { limits, router, discovery } = this.#options
+    const { limits, router, discovery, isServed } = this.#options
+    if (isServed?.(pair.local) === false) return GONE
     const count = this.count(pair)
     if (count >= limits.pairStreams) return TOO_MANY
     const { local, remote } = pair

@@ -17,6 +17,7 @@
  * RFC 6120 §§4.5, 8 and 10, RFC 7395 §3.6, XEP-0468, XEP-0478 0.2; DECISIONS 9, 10, 12, 21, 22, 23, 26, 30.
  */
 export type { AccountSnapshot } from './account.ts'
+export { fixedDifferences } from './change.ts'
 export type { CheckReport } from './check.ts'
 export type { ProofReport } from './check-proof.ts'
 export type { Stage, StageName } from './check-stages.ts'

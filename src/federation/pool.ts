@@ -10,12 +10,17 @@ export interface PoolOptions extends SharedRouteOptions {
   readonly isReachable: (local: Domain) => boolean
 }
 
+/** Of which pairs. */
+export type Which = (pair: DomainPair) => boolean
+export const ALL: Which = () => true
+
 /** All ways out, by pair. A route exists while it has something to do or to remember. */
 export class Pool {
   readonly #options: PoolOptions
   /** local domain -> remote domain -> route: two look-ups a stanza and no key to build */
   readonly #routes = new Map<Domain, Map<Domain, Route>>()
-  #stopping = false
+  /** of these nothing is dialled */
+  readonly #stopped = new Set<Which>()
 
   constructor(options: PoolOptions) {
     this.#options = options
@@ -53,37 +58,43 @@ export class Pool {
     return held
   }
 
-  /** No more dials; streams that stand serve on. */
-  stopDialling(): void {
-    this.#stopping = true
-    for (const route of this.#all()) route.stopDialling()
+  /** No more dials for these pairs; streams that stand serve on. */
+  stopDialling(which: Which): void {
+    this.#stopped.add(which)
+    for (const route of this.#all(which)) route.stopDialling()
   }
 
   /** Resolves once streams have taken all that waits for them, or it was bounced. */
-  async drained(): Promise<void> {
+  async drained(which: Which): Promise<void> {
     for (;;) {
       // What leaves one route may come back as an error on another.
-      const draining = this.#all().flatMap(route => route.drained() ?? [])
+      const draining = this.#all(which).flatMap(route => route.drained() ?? [])
       if (draining.length === 0) return
       await Promise.all(draining)
     }
   }
 
   /** What waits is bounced. */
-  bounceWaiting(failure: Failure): void {
-    for (const route of this.#all()) route.bounceWaiting(failure)
+  bounceWaiting(which: Which, failure: Failure): void {
+    for (const route of this.#all(which)) route.bounceWaiting(failure)
   }
 
-  /** End every stream, one after the other within `staggerMs`. Resolves when all have ended, by force after `deadlineMs`. */
-  async end(failure: Failure, staggerMs: number, deadlineMs: number): Promise<void> {
-    this.#stopping = true
+  /** End their streams, one after the other within `staggerMs`. Resolves when all have ended, by force after `deadlineMs`. */
+  async end(which: Which, failure: Failure, staggerMs: number, deadlineMs: number): Promise<void> {
+    this.#stopped.add(which)
     const { clock } = this.#options
-    const routes = this.#all()
+    const routes = this.#all(which)
     const force = clock.setTimer(deadlineMs, () => {
       for (const route of routes) route.abort()
     })
     await spread(routes, route => route.end(failure), staggerMs, clock)
     force.cancel()
+  }
+
+  /** Forget these pairs, whose streams have ended: the domain may come back, and be dialled for. */
+  forget(which: Which): void {
+    this.#stopped.delete(which)
+    for (const route of this.#all(which)) this.#forget(route)
   }
 
   #add(pair: DomainPair): Route {
@@ -93,7 +104,7 @@ export class Pool {
       keepUp: !this.#options.isReachable(pair.local),
       onForgettable: forgettable => this.#forget(forgettable),
     })
-    if (this.#stopping) route.stopDialling()
+    if ([...this.#stopped].some(which => which(pair))) route.stopDialling()
     const ofLocal = this.#routes.get(pair.local)
     if (ofLocal === undefined) this.#routes.set(pair.local, new Map([[pair.remote, route]]))
     else ofLocal.set(pair.remote, route)
@@ -106,7 +117,9 @@ export class Pool {
     if (ofLocal?.get(remote) === route) ofLocal.delete(remote)
   }
 
-  #all(): Route[] {
-    return [...this.#routes.values()].flatMap(routes => [...routes.values()])
+  #all(which: Which = ALL): Route[] {
+    return [...this.#routes.values()].flatMap(routes =>
+      [...routes.values()].filter(({ pair }) => which(pair)),
+    )
   }
 }

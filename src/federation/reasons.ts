@@ -21,6 +21,9 @@ export function tooLate(afterMs: number): Failure {
 
 export const STOPPING: Failure = { by: 'us', kind: 'shutdown', detail: 'this server is stopping' }
 
+/** It was one of ours, and the operator has taken it away. */
+export const GONE: Failure = { by: 'us', kind: 'gone', detail: 'this domain is no longer served here' }
+
 /** Written, and nobody knows (DECISIONS 23). */
 export function inDoubt(whom: string, failure: Failure | null): StanzaError {
   const why = failure === null ? '' : ` (${toStanzaError(failure).text})`

@@ -48,7 +48,8 @@ export class Router implements Returns {
   readonly #total: QueueTotal = { bytes: 0 }
   /** from -> to, both local */
   readonly #lanes = new Map<Domain, Map<Domain, Lane>>()
-  readonly #streamHosts: ReadonlyMap<Domain, StreamHost>
+  readonly #hosts = new Map<Domain, Host>()
+  readonly #streamHosts = new Map<Domain, StreamHost>()
   readonly #legPolicy: LegPolicy
   /** errors of ours, by the local domain whose stanzas they return */
   readonly #errorLanes = new Map<Domain, Lane>()
@@ -58,8 +59,7 @@ export class Router implements Returns {
     this.#options = options
     const { limits, clock } = options
     const shared = { ...options, returns: this, account: this.#account, total: this.#total }
-    const { hosts, streamHosts } = split(options.hosts)
-    this.#streamHosts = streamHosts
+    for (const [domain, host] of options.hosts) this.serve(domain, host)
     this.#legPolicy = new LegPolicy(limits, clock)
     const isReachable = options.isReachable ?? (() => true)
     this.pool = new Pool({
@@ -77,7 +77,7 @@ export class Router implements Returns {
       policy: this.#legPolicy,
       limits: legLimits(limits),
     })
-    this.deliveries = new Deliveries({ ...shared, hosts })
+    this.deliveries = new Deliveries({ ...shared, hosts: this.#hosts })
   }
 
   /**
@@ -132,11 +132,29 @@ export class Router implements Returns {
     return this.#account.snapshot(held)
   }
 
-  /** Resolves once nothing is under way between local domains. */
-  async settled(): Promise<void> {
+  /** A local domain, from now on. */
+  serve(domain: Domain, host: Host | StreamHost): void {
+    if (isStreamHost(host)) this.#streamHosts.set(domain, host)
+    else this.#hosts.set(domain, host)
+  }
+
+  /** None of ours any more: what is still under way to it has nowhere to go. */
+  leave(domain: Domain): void {
+    this.#streamHosts.delete(domain)
+    this.#hosts.delete(domain)
+    for (const lanes of this.#lanes.values()) {
+      this.#account.dropped += lanes.get(domain)?.takeAll().length ?? 0
+      lanes.delete(domain)
+    }
+    this.#errorLanes.get(domain)?.takeAll()
+    this.#errorLanes.delete(domain)
+  }
+
+  /** Resolves once nothing is under way between local domains, as far as it is from or to one of these. */
+  async settled(isOf: (domain: Domain) => boolean = () => true): Promise<void> {
     for (;;) {
       // A lane that has come to rest is woken by answers on another one.
-      const busy = [...this.#localLanes(), ...this.#errorLanes.values()].filter(lane => lane.busy)
+      const busy = this.#lanesOf(isOf).filter(lane => lane.busy)
       if (busy.length === 0) return
       await Promise.all(busy.map(lane => lane.idle()))
     }
@@ -273,14 +291,11 @@ export class Router implements Returns {
   #localLanes(): Lane[] {
     return [...this.#lanes.values()].flatMap(lanes => [...lanes.values()])
   }
-}
 
-function split(all: ReadonlyMap<Domain, Host | StreamHost>) {
-  const hosts = new Map<Domain, Host>()
-  const streamHosts = new Map<Domain, StreamHost>()
-  for (const [domain, host] of all) {
-    if (isStreamHost(host)) streamHosts.set(domain, host)
-    else hosts.set(domain, host)
+  #lanesOf(isOf: (domain: Domain) => boolean): Lane[] {
+    const lanes = [...this.#lanes].flatMap(([from, to]) =>
+      [...to].flatMap(([domain, lane]) => (isOf(from) || isOf(domain) ? [lane] : [])),
+    )
+    return [...lanes, ...[...this.#errorLanes].flatMap(([to, lane]) => (isOf(to) ? [lane] : []))]
   }
-  return { hosts, streamHosts }
 }

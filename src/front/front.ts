@@ -4,9 +4,9 @@ import { webSocketAcceptor } from '../transport/index.ts'
 import type { Domain } from '../xmpp/index.ts'
 import { Admission } from './admission.ts'
 import { Certificates, type FrontDomain } from './certificates.ts'
-import { type Arrival, type ListenAddress, Listener } from './listener.ts'
+import { type Arrival, type ListenAddress, Listener, type Serving } from './listener.ts'
 import { Proxied } from './proxied.ts'
-import type { ProxyPath } from './proxy-paths.ts'
+import { type ProxyPath, ProxyPaths } from './proxy-paths.ts'
 import { Routes } from './routes.ts'
 
 export interface FrontOptions {
@@ -33,6 +33,11 @@ export interface Front {
    * domain is none of ours; the old pair stays then.
    */
   setCertificate(domain: Domain, pem: { readonly certificate: string; readonly key: string }): void
+  /**
+   * Serve these domains and paths instead, on the same addresses. Throws as createFront does; nothing has changed then.
+   * @returns what puts it in force
+   */
+  prepare(next: Pick<FrontOptions, 'domains' | 'proxies'>): () => void
   /** Take no new streams or proxied requests and say so on /healthz. Streams are their owner's to end. Idempotent. */
   stop(): void
   /**
@@ -45,12 +50,12 @@ export interface Front {
 /** Bind and serve. Rejects, with nothing left bound, where an address cannot be had; throws for a key that does not fit and for
  * a proxied path that is none. */
 export async function createFront(options: FrontOptions): Promise<Front> {
-  const { limits, clock, observer, onTransport, domains, proxies = [] } = options
+  const { limits, clock, observer, onTransport, proxies = [] } = options
   let stopping = false
-  const certificates = new Certificates(domains, options.ca)
+  let house = furnish(options, options.domains, () => stopping)
+  const proxied = new Proxied({ proxies, stopping: () => stopping, observer, limits, clock })
   const shared = {
-    routes: new Routes({ domains, documents: options.documents, stopping: () => stopping }),
-    proxied: new Proxied({ proxies, stopping: () => stopping, observer, limits, clock }),
+    proxied,
     admission: new Admission(limits, clock),
     accept: webSocketAcceptor(limits, clock),
     onTransport,
@@ -59,11 +64,9 @@ export async function createFront(options: FrontOptions): Promise<Front> {
     limits,
     clock,
   }
-  const certificatesOf = ({ proxy }: ListenAddress) =>
-    proxy === null || proxy.ca === null ? certificates : new Certificates(domains, [proxy.ca], 'none')
-  const places = options.listen.map(listen => ({ listen, certificates: certificatesOf(listen) }))
-  const stores = new Set([certificates, ...places.map(place => place.certificates)])
-  const listeners = places.map(place => new Listener({ ...shared, ...place }))
+  const listeners = options.listen.map(
+    (listen, index) => new Listener({ ...shared, listen, serving: house.at(index) }),
+  )
   const bound = await Promise.allSettled(listeners.map(listener => listener.listen()))
   const failed = bound.find(result => result.status === 'rejected')
   const close = (graceMs: number) =>
@@ -77,9 +80,20 @@ export async function createFront(options: FrontOptions): Promise<Front> {
     listening: bound.flatMap(result => (result.status === 'fulfilled' ? [result.value] : [])),
     setCertificate(domain, pem) {
       // The first one throws where the pair does not fit.
-      for (const store of stores)
+      for (const store of house.stores)
         if (!store.set(domain, pem)) throw new TypeError(`${domain} is not served here`)
-      if (certificates.isFallback(domain)) for (const listener of listeners) listener.refresh()
+      if (house.certificates.isFallback(domain)) for (const listener of listeners) listener.refresh()
+    },
+    prepare(next) {
+      const nextHouse = furnish(options, next.domains, () => stopping)
+      const paths = new ProxyPaths(next.proxies ?? [])
+      return () => {
+        house = nextHouse
+        listeners.forEach((listener, index) => {
+          listener.serve(nextHouse.at(index))
+        })
+        proxied.serve(paths)
+      }
     },
     stop() {
       stopping = true
@@ -89,5 +103,26 @@ export async function createFront(options: FrontOptions): Promise<Front> {
       closed ??= close(graceMs)
       return closed
     },
+  }
+}
+
+/** What the listeners serve for these domains. Throws for a key that does not fit. */
+function furnish(
+  { listen, ca, documents }: FrontOptions,
+  domains: readonly FrontDomain[],
+  stopping: () => boolean,
+) {
+  const certificates = new Certificates(domains, ca)
+  const routes = new Routes({ domains, documents, stopping })
+  const servings: readonly Serving[] = listen.map(({ proxy }) =>
+    proxy === null || proxy.ca === null
+      ? { routes, certificates }
+      : { routes, certificates: new Certificates(domains, [proxy.ca], 'none') },
+  )
+  return {
+    certificates,
+    /** all that are to know of a new pair */
+    stores: new Set([certificates, ...servings.map(serving => serving.certificates)]),
+    at: (index: number): Serving => servings[index] ?? { routes, certificates },
   }
 }

@@ -7,7 +7,7 @@ import type { ListenAddress } from './listener.ts'
 /** Node's HTTPS server, or its HTTP server where a proxy ends TLS, as strict and as patient as ours are; nothing listens to it yet. */
 export function httpServer(
   { proxy, clientCertificates }: Pick<ListenAddress, 'proxy' | 'clientCertificates'>,
-  certificates: Certificates,
+  certificates: () => Certificates,
   limits: Limits,
 ): Server | PlainServer {
   // Those of clients, which a proxy hands on, need room.
@@ -17,8 +17,8 @@ export function httpServer(
   if (proxy?.tls === false) return counted(createPlainServer(shared), limits)
   return counted(
     createServer({
-      ...certificates.fallback,
-      SNICallback: (servername, done) => done(null, certificates.choose(servername)),
+      ...certificates().fallback,
+      SNICallback: (servername, done) => done(null, certificates().choose(servername)),
       // CT-15: requested, never required; also of a proxy, so that whoever is none is told so.
       requestCert: proxy === null ? clientCertificates === 'request' : proxy.ca !== null,
       rejectUnauthorized: false,

@@ -39,10 +39,15 @@ export interface Arrival {
   onEvict: (() => void) | null
 }
 
-export interface ListenerOptions {
-  readonly listen: ListenAddress
+/** What changes where the domains do. */
+export interface Serving {
   readonly certificates: Certificates
   readonly routes: Routes
+}
+
+export interface ListenerOptions {
+  readonly listen: ListenAddress
+  readonly serving: Serving
   readonly proxied: Proxied
   readonly admission: Admission
   readonly accept: AcceptWebSocket
@@ -56,6 +61,7 @@ export interface ListenerOptions {
 /** One `[[listen]]`: TLS or a proxy that has ended it, HTTP, the upgrades that become streams, and what is passed on to a server behind. */
 export class Listener {
   readonly #options: ListenerOptions
+  #serving: Serving
   readonly #server: Server | PlainServer
   /** null: whoever connects comes for himself */
   readonly #behind: BehindProxy | null
@@ -65,12 +71,13 @@ export class Listener {
 
   constructor(options: ListenerOptions) {
     this.#options = options
-    const { limits, certificates, listen } = options
+    this.#serving = options.serving
+    const { limits, listen } = options
     const { proxy } = listen
     this.#behind = proxy === null ? null : new BehindProxy(proxy, listen.unix)
     this.#forwarded = new ForwardedPeers(this.#behind, options.observer, limits)
     this.#answers = new Answers(this.#connections, options)
-    this.#server = httpServer(listen, certificates, limits)
+    this.#server = httpServer(listen, () => this.#serving.certificates, limits)
     this.#server.on('connection', (socket: Socket) => this.#onConnection(socket))
     this.#server.on('request', (request, response) => this.#onRequest(request, response))
     this.#server.on('checkContinue', (request, response) => this.#onRequest(request, response))
@@ -100,9 +107,15 @@ export class Listener {
     return { address, port }
   }
 
+  /** What comes is served like this from now on; what is connected stays. */
+  serve(serving: Serving): void {
+    this.#serving = serving
+    this.refresh()
+  }
+
   /** The certificate for peers without SNI has changed. */
   refresh(): void {
-    if (this.#server instanceof Server) this.#server.setSecureContext(this.#options.certificates.fallback)
+    if (this.#server instanceof Server) this.#server.setSecureContext(this.#serving.certificates.fallback)
   }
 
   /** Listen no more; proxied requests may end within the grace, then what is still connected is cut. */
@@ -130,7 +143,7 @@ export class Listener {
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     // What was sent behind a request that was refused: its connection is ending.
     if (this.#answers.isDismissed(request.socket)) return
-    const { routes } = this.#options
+    const { routes } = this.#serving
     const client = this.#judge(request)
     if ('status' in client) {
       this.#answers.give(request, response, client)
@@ -173,7 +186,7 @@ export class Listener {
     const form = judgeForm(request, this.#options.limits)
     if (form !== null) return form
     const { remoteAddress: address = '' } = request.socket
-    if (this.#behind === null || this.#options.routes.isHealth(request)) return { address }
+    if (this.#behind === null || this.#serving.routes.isHealth(request)) return { address }
     const client = this.#behind.judge(request)
     if ('address' in client) {
       this.#answers.isFrom(request, client.address)
@@ -183,7 +196,8 @@ export class Listener {
   }
 
   #judgeUpgrade(request: IncomingMessage, client: Behind): Answer | null {
-    const { routes, stopping } = this.#options
+    const { routes } = this.#serving
+    const { stopping } = this.#options
     const form = judgeNoBody(request) ?? this.#claim(request, client) ?? this.#crowded(request)
     if (form !== null) return form
     if (!routes.isEndpoint(request)) return refuse(404, 'not found')
@@ -193,8 +207,7 @@ export class Listener {
 
   /** Where it is passed on to; null: nowhere, it is for us to answer. */
   #routeOf(request: IncomingMessage): ProxyRoute | null {
-    const { routes, proxied } = this.#options
-    return routes.isOwn(request) ? null : proxied.find(request)
+    return this.#serving.routes.isOwn(request) ? null : this.#options.proxied.find(request)
   }
 
   #passOn(route: ProxyRoute, request: IncomingMessage, response: ServerResponse, { address }: Behind): void {

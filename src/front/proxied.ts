@@ -28,7 +28,7 @@ export interface ProxiedCallbacks {
 /** What all listeners pass on to the servers behind, and how much of it at once. */
 export class Proxied {
   readonly #options: ProxiedOptions
-  readonly #paths: ProxyPaths
+  #paths: ProxyPaths
   readonly #places: ProxiedPlaces
   #idle: (() => void)[] = []
 
@@ -36,6 +36,11 @@ export class Proxied {
     this.#options = options
     this.#paths = new ProxyPaths(options.proxies)
     this.#places = new ProxiedPlaces(options.limits)
+  }
+
+  /** What is under way goes on. */
+  serve(paths: ProxyPaths): void {
+    this.#paths = paths
   }
 
   find(request: IncomingMessage): ProxyRoute | null {

@@ -48,8 +48,8 @@ class Component implements ComponentHost {
   readonly #sessions = new Set<Session>()
   #running: Running | null = null
   #started = false
-  /** called when the last session has ended */
-  #onQuiet: (() => void) | null = null
+  /** who waits for sessions to end */
+  readonly #ended = new Set<() => void>()
 
   constructor(options: ComponentOptions) {
     this.#options = options
@@ -63,9 +63,9 @@ class Component implements ComponentHost {
   async start(context: HostContext): Promise<void> {
     if (this.#started) throw new TypeError('a component host is started once')
     this.#started = true
-    const { listen, allow = LOOPBACK, holdMs } = this.#options
+    const { listen, allow = LOOPBACK } = this.#options
     const { clock, observer, domains } = context
-    for (const name of domains) this.#seats.set(name, new ComponentSeat({ name, holdMs, context }))
+    for (const name of domains) this.#seat(name, context)
     // What a component has read nobody asks: there is nothing to remember for that.
     const limits = { ...localLimits(context.limits), unconfirmedStanzas: 0 }
     const listener = await listenTcp({
@@ -87,6 +87,22 @@ class Component implements ComponentHost {
     return this.#seats.get(stanza.to.domain)?.deliver(stanza) ?? UNAVAILABLE
   }
 
+  serve(domain: Domain): void {
+    if (this.#running !== null) this.#seat(domain, this.#running.context)
+  }
+
+  async leave(domain: Domain, deadlineMs: number): Promise<void> {
+    const seat = this.#seats.get(domain)
+    const running = this.#running
+    if (seat === undefined || running === null) return
+    this.#seats.delete(domain)
+    seat.stop()
+    const its = [...this.#sessions].filter(({ established }) => established?.pair.remote === domain)
+    for (const session of its) session.end(GONE)
+    await this.#quiet(running.context, deadlineMs, its)
+    for (const session of its) session.abort(GONE)
+  }
+
   /** What waits for a component goes back; then the streams end in order, and what they bring until then is taken. */
   async stop(deadlineMs: number): Promise<void> {
     const running = this.#running
@@ -95,7 +111,7 @@ class Component implements ComponentHost {
     await running.listener.close()
     for (const seat of this.#seats.values()) seat.stop()
     for (const session of this.#sessions) session.end(STOPPING)
-    await this.#quiet(running.context, deadlineMs)
+    await this.#quiet(running.context, deadlineMs, [...this.#sessions])
     for (const session of this.#sessions) session.abort(STOPPING)
   }
 
@@ -121,7 +137,7 @@ class Component implements ComponentHost {
         onDrain: drained => seatOf(drained)?.drained(drained),
         onEnded: () => {
           this.#sessions.delete(session)
-          if (this.#sessions.size === 0) this.#onQuiet?.()
+          for (const look of [...this.#ended]) look()
         },
       },
       observer,
@@ -132,14 +148,26 @@ class Component implements ComponentHost {
     this.#sessions.add(session)
   }
 
-  #quiet({ clock }: HostContext, deadlineMs: number): Promise<void> {
-    if (this.#sessions.size === 0) return Promise.resolve()
-    return new Promise(resolve => {
-      const timer = clock.setTimer(deadlineMs, resolve)
-      this.#onQuiet = () => {
+  #seat(name: Domain, context: HostContext): void {
+    const { holdMs } = this.#options
+    this.#seats.set(name, new ComponentSeat({ name, holdMs, context }))
+  }
+
+  /** Resolves when these have ended, or after `deadlineMs`. */
+  async #quiet({ clock }: HostContext, deadlineMs: number, sessions: readonly Session[]): Promise<void> {
+    const stand = () => sessions.some(session => this.#sessions.has(session))
+    if (!stand()) return
+    await new Promise<void>(resolve => {
+      const done = () => {
         timer.cancel()
+        this.#ended.delete(look)
         resolve()
       }
+      const timer = clock.setTimer(deadlineMs, done)
+      const look = () => {
+        if (!stand()) done()
+      }
+      this.#ended.add(look)
     })
   }
 }
@@ -151,3 +179,4 @@ function digest(streamId: string, secret: string): string {
 
 const UNAVAILABLE: Delivery = Object.freeze({ taken: false, condition: 'service-unavailable' })
 const STOPPING: Failure = { by: 'us', kind: 'shutdown', detail: 'this server is stopping' }
+const GONE: Failure = { by: 'us', kind: 'gone', detail: 'this domain is no longer served here' }

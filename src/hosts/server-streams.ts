@@ -1,7 +1,7 @@
 import { type Clock, type Limits, spread } from '../base/index.ts'
 import type { Custody, EstablishedSession, Session, SessionHandler } from '../session/index.ts'
 import type { DialbackOutcome } from '../stream/index.ts'
-import type { DomainPair, Failure, Stanza } from '../xmpp/index.ts'
+import type { Domain, DomainPair, Failure, Stanza } from '../xmpp/index.ts'
 
 export interface ServerStreamsOptions {
   readonly clock: Clock
@@ -23,6 +23,8 @@ export class ServerStreams {
   readonly #streams = new Set<ServerStream>()
   /** oldest first: any process of this machine may come */
   readonly #unproven = new Set<ServerStream>()
+  /** domains that prove nothing any more */
+  readonly #left = new Set<Domain>()
   #stopping = false
 
   constructor(options: ServerStreamsOptions) {
@@ -31,7 +33,7 @@ export class ServerStreams {
 
   accept(start: StartServerStream): void {
     const stream = new ServerStream(this.#options, {
-      isStopping: () => this.#stopping,
+      isStopping: domain => this.#stopping || (domain !== null && this.#left.has(domain)),
       onProven: proven => this.#unproven.delete(proven),
       onEnded: ended => {
         this.#streams.delete(ended)
@@ -47,8 +49,27 @@ export class ServerStreams {
   /** End those that bring stanzas, in order, one after the other. Later ones may ask, and prove nothing. */
   async end(staggerMs: number, deadlineMs: number): Promise<void> {
     this.#stopping = true
+    await this.#end([...this.#streams], staggerMs, deadlineMs)
+  }
+
+  /** The same for one domain of the server, which will be none of ours. */
+  async endOf(domain: Domain, staggerMs: number, deadlineMs: number): Promise<void> {
+    this.#left.add(domain)
+    await this.#end(
+      [...this.#streams].filter(({ remote }) => remote === domain),
+      staggerMs,
+      deadlineMs,
+    )
+  }
+
+  /** It is one of ours, perhaps again. */
+  serve(domain: Domain): void {
+    this.#left.delete(domain)
+  }
+
+  async #end(which: readonly ServerStream[], staggerMs: number, deadlineMs: number): Promise<void> {
     const { clock } = this.#options
-    const streams = [...this.#streams].filter(stream => stream.isEstablished)
+    const streams = which.filter(stream => stream.isEstablished)
     const force = clock.setTimer(deadlineMs, () => {
       for (const stream of streams) stream.session?.abort(STOPPING)
     })
@@ -79,7 +100,8 @@ const CROWDED: Failure = {
 const STOPPING: Failure = { by: 'us', kind: 'shutdown', detail: 'this server is stopping' }
 
 interface Hooks {
-  isStopping(): boolean
+  /** @param domain of the server; null: while it is not known */
+  isStopping(domain: Domain | null): boolean
   onProven(stream: ServerStream): void
   onEnded(stream: ServerStream): void
 }
@@ -87,6 +109,8 @@ interface Hooks {
 class ServerStream implements SessionHandler {
   session: Session | null = null
   isEstablished = false
+  /** what it has proven first; null: nothing */
+  remote: Domain | null = null
   readonly #options: ServerStreamsOptions
   readonly #hooks: Hooks
   readonly #endListeners: (() => void)[] = []
@@ -98,8 +122,9 @@ class ServerStream implements SessionHandler {
   }
 
   onEstablished({ pair }: EstablishedSession): Failure | null {
-    if (this.#hooks.isStopping()) return STOPPING
+    if (this.#hooks.isStopping(pair.remote)) return STOPPING
     this.isEstablished = true
+    this.remote = pair.remote
     this.#hooks.onProven(this)
     this.#options.onPair(pair)
     return null
@@ -108,11 +133,12 @@ class ServerStream implements SessionHandler {
   /** Who hears that a key is right sends at once what is waiting, which nobody takes any more when we stop. */
   async verified(outcome: Promise<DialbackOutcome>): Promise<DialbackOutcome> {
     const known = await outcome
-    if (this.#hooks.isStopping() && !this.isEstablished) this.session?.end(STOPPING)
+    if (this.#hooks.isStopping(null) && !this.isEstablished) this.session?.end(STOPPING)
     return known
   }
 
   onAuthorised(pair: DomainPair): Failure | null {
+    if (this.#hooks.isStopping(pair.remote)) return STOPPING
     this.#options.onPair(pair)
     return null
   }

@@ -144,8 +144,14 @@ class XmppServer implements XmppServerHost {
     this.#running.leg.connect(pair, handler, signal)
   }
 
-  async endInbound(staggerMs: number, deadlineMs: number): Promise<void> {
-    await this.#running?.streams.end(staggerMs, deadlineMs)
+  async endInbound(staggerMs: number, deadlineMs: number, of?: Domain): Promise<void> {
+    const streams = this.#running?.streams
+    if (of === undefined) await streams?.end(staggerMs, deadlineMs)
+    else await streams?.endOf(of, staggerMs, deadlineMs)
+  }
+
+  serve(domain: Domain): void {
+    this.#running?.streams.serve(domain)
   }
 
   async stop(): Promise<void> {

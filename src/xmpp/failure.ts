@@ -93,6 +93,8 @@ export function toStreamError(
       switch (failure.kind) {
         case 'shutdown':
           return { condition: 'system-shutdown', detail: failure.detail }
+        case 'gone':
+          return { condition: 'host-gone', detail: failure.detail }
         case 'idle':
         case 'aborted':
           return null
@@ -149,6 +151,8 @@ export function toStanzaError(failure: Failure): { condition: StanzaCondition; t
           return { condition: 'policy-violation', text }
         case 'internal': // what our defects say stays in our log
           return { condition: 'internal-server-error', text: 'internal error' }
+        case 'gone':
+          return { condition: 'service-unavailable', text }
         case 'shutdown':
         case 'idle':
         case 'aborted':
@@ -189,7 +193,9 @@ export function toRetry(failure: Failure): 'next' | 'later' | 'never' {
     case 'network':
       return 'next'
     case 'us':
-      return failure.kind === 'shutdown' || failure.kind === 'aborted' ? 'never' : 'later'
+      return failure.kind === 'shutdown' || failure.kind === 'gone' || failure.kind === 'aborted'
+        ? 'never'
+        : 'later'
     default:
       return unreachable(failure)
   }

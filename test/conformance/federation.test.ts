@@ -2,6 +2,7 @@ import { expect, it } from 'vitest'
 import { defaultLimits, type Event, type Limits, Observer } from '../../src/base/index.ts'
 import { Inbound } from '../../src/federation/inbound.ts'
 import type { Delivery, Host } from '../../src/federation/index.ts'
+import { ALL } from '../../src/federation/pool.ts'
 import { redirected } from '../../src/federation/redirect.ts'
 import { Router } from '../../src/federation/router.ts'
 import type { EstablishedSession, SessionHandler } from '../../src/session/index.ts'
@@ -240,7 +241,7 @@ it('[SZ-10] each get and set has exactly one answer, whatever becomes of it', as
     ({ clock }) => clock.advance(defaultLimits.queueAgeMs),
     ({ network }) => network.last.succeed({ maxBytes: 10 }),
     ({ network }) => network.last.succeed().die(CUT),
-    ({ router }) => router.pool.stopDialling(),
+    ({ router }) => router.pool.stopDialling(ALL),
   ]
   for (const type of ['get', 'set'] as const) {
     for (const ending of endings) {

@@ -117,6 +117,13 @@ export const TABLE: Readonly<Record<FailureId, Expected>> = {
     retry: 'never',
     text: 'stopping',
   },
+  'us.gone': {
+    failure: { by: 'us', kind: 'gone', detail: 'this domain is no longer served here' },
+    stream: 'host-gone',
+    stanza: 'service-unavailable',
+    retry: 'never',
+    text: 'this domain is no longer served here',
+  },
   'us.idle': {
     failure: { by: 'us', kind: 'idle', detail: 'idle' },
     stream: null,
