@@ -88,6 +88,8 @@ export interface Events {
   'steering:refused': { detail: string; count: number }
   /** local domains are others from now on; `moved` have another host. What goes is drained meanwhile. */
   reconfigured: { added: readonly string[]; removed: readonly string[]; moved: readonly string[] }
+  /** the configuration was read again and cannot be put in force: the former one stays */
+  'reload:failed': { detail: string }
   stopping: { deadlineMs: number }
   /** with what became of every stanza (federation/account.ts) */
   stopped: {

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
-import { type FSWatcher, watch } from 'node:fs'
-import { dirname } from 'node:path'
-import type { Clock, Limits, Timer } from '../base/index.ts'
+import type { Clock, Limits } from '../base/index.ts'
 import type { DomainConfig, KeyPairFiles } from './config/config.ts'
 import { readKeyPair } from './config/key-pair.ts'
+import { FileWatch } from './file-watch.ts'
 import { readText } from './read-text.ts'
 
 export interface CertificateWatchOptions {
@@ -21,18 +20,13 @@ interface Watched {
   readonly identity: KeyPairFiles
 }
 
-/**
- * Watches the certificate and key files of domains. The folders are watched rather than the files, because renewals
- * replace files and links; and the files are read again from time to time, because some file systems tell nothing.
- */
+/** Watches the certificate and key files of domains. */
 export class CertificateWatch {
   readonly #options: CertificateWatchOptions
   readonly #watched: readonly Watched[]
   /** digest of what was last looked at, by domain */
   readonly #seen = new Map<string, string>()
-  readonly #watchers: FSWatcher[] = []
-  #settle: Timer | null = null
-  #poll: Timer | null = null
+  readonly #files: FileWatch
 
   constructor(options: CertificateWatchOptions) {
     this.#options = options
@@ -43,8 +37,8 @@ export class CertificateWatch {
     for (const { domain, identity } of this.#watched) {
       this.#seen.set(domain.name, digest(identity.certificate.pem, identity.key.pem))
     }
-    for (const folder of foldersOf(this.#watched)) this.#watch(folder)
-    this.#schedulePoll()
+    const files = this.#watched.flatMap(({ identity }) => [identity.certificate.path, identity.key.path])
+    this.#files = new FileWatch({ ...options, files, onLook: () => this.reload() })
   }
 
   /** Read all files now (SIGHUP). */
@@ -53,34 +47,7 @@ export class CertificateWatch {
   }
 
   close(): void {
-    this.#settle?.cancel()
-    this.#poll?.cancel()
-    for (const watcher of this.#watchers) watcher.close()
-  }
-
-  #watch(folder: string): void {
-    try {
-      const watcher = watch(folder, { persistent: false }, () => this.#changed())
-      // The folder went away or cannot be watched any longer: polling goes on.
-      watcher.on('error', () => watcher.close())
-      this.#watchers.push(watcher)
-    } catch {
-      // No watches left, or a file system without them: polling does it.
-    }
-  }
-
-  #changed(): void {
-    const { clock, limits } = this.#options
-    this.#settle?.cancel()
-    this.#settle = clock.setTimer(limits.certificateSettleMs, () => this.reload())
-  }
-
-  #schedulePoll(): void {
-    const { clock, limits } = this.#options
-    this.#poll = clock.setTimer(limits.certificatePollMs, () => {
-      this.reload()
-      this.#schedulePoll()
-    })
+    this.#files.close()
   }
 
   #reloadOne({ domain, identity }: Watched): void {
@@ -114,11 +81,6 @@ function readPair(identity: KeyPairFiles): { certificate: string; key: string } 
   }
   const [certificate = '', key = ''] = texts
   return { certificate, key }
-}
-
-function foldersOf(watched: readonly Watched[]): Set<string> {
-  const files = watched.flatMap(({ identity }) => [identity.certificate, identity.key])
-  return new Set(files.map(({ path }) => dirname(path)))
 }
 
 function digest(certificate: string, key: string): string {

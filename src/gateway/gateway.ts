@@ -21,9 +21,11 @@ import {
   type KeyPairFiles,
   type ListenConfig,
 } from './config/config.ts'
-import { createHosts } from './hosts.ts'
+import { loadConfig } from './config/load.ts'
+import { createHosts, RestartNeeded } from './hosts.ts'
 import { legAuthority } from './leg-authority.ts'
 import { EventLog, type Logger } from './log.ts'
+import { fixedKeys, Reload } from './reload.ts'
 import { startSteering } from './steering.ts'
 import { StartProblem } from './system-failure.ts'
 
@@ -32,8 +34,11 @@ export interface Gateway {
   readonly federation: Federation
   /** where the admin socket is; null: there is none */
   readonly adminPath: string | null
-  /** read certificates and keys again now */
-  reloadCertificates(): void
+  /**
+   * Read the configuration and every file that it names again, and put it in force; where that cannot be, the former one
+   * stays, and the log says why. Resolves when either is so. It also comes by itself, where a file changes.
+   */
+  reload(): Promise<void>
   /** system-shutdown to every stream, then closes. Resolves within `limits.drainMs`. Idempotent. */
   stop(): Promise<void>
 }
@@ -51,16 +56,14 @@ export async function startGateway(config: Config, io: GatewayIo): Promise<Gatew
   const log = new EventLog(logger, config.limits, systemClock)
   logger.debug({ config: describeConfig(config) }, 'configuration')
 
-  const hosts = createHosts(config, directory => {
-    const loaded = legAuthority({
-      directory,
-      limits: config.limits,
-      clock: systemClock,
-      random: systemRandom,
-    })
+  const authorityAt = (directory: string) => {
+    const { limits } = config
+    const loaded = legAuthority({ directory, limits, clock: systemClock, random: systemRandom })
     if ('problem' in loaded) throw new StartProblem(loaded.problem)
     return loaded.authority
-  })
+  }
+  let hosts = createHosts(config, authorityAt)
+  let inForce = config
   const federation = await createFederation({
     ...federationOptions(config, hosts.of),
     clock: systemClock,
@@ -68,26 +71,62 @@ export async function startGateway(config: Config, io: GatewayIo): Promise<Gatew
   })
   let steering: Steering | null
   try {
-    steering = await startSteering(config, hosts.server, federation, event => log.write(event))
+    steering = await startSteering(
+      config,
+      hosts.server,
+      () => inForce.domains,
+      federation,
+      event => log.write(event),
+    )
   } catch (problem) {
     await federation.close({ deadlineMs: 0 })
     throw problem
   }
 
-  for (const { name, identity } of config.domains) {
-    if (identity !== null) log.write(certificateLoaded(name, identity.certificate.pem))
+  const tellCertificates = ({ domains }: Config, before: Config | null) => {
+    for (const { name, identity } of domains) {
+      const former = before?.domains.find(domain => domain.name === name)?.identity
+      if (identity !== null && identity.certificate.pem !== former?.certificate.pem)
+        log.write(certificateLoaded(name, identity.certificate.pem))
+    }
   }
+  tellCertificates(config, null)
 
-  const certificates = new CertificateWatch({
-    domains: config.domains,
+  const watchCertificates = ({ domains }: Config) =>
+    new CertificateWatch({
+      domains,
+      limits: config.limits,
+      clock: systemClock,
+      onChange: (domain, pem) => {
+        federation.setCertificate(domain.name, pem)
+        log.write(certificateLoaded(domain.name, pem.certificate))
+      },
+      onProblem: (domain, detail) =>
+        log.write({ type: 'certificate:problem', domain: domain.name, reason: 'reload', detail }),
+    })
+  let certificates = watchCertificates(config)
+
+  const become = async (next: Config) => {
+    const fixed = fixedKeys(inForce, next)
+    if (fixed.length > 0) throw new RestartNeeded(`changed: ${fixed.join(', ')}`)
+    const nextHosts = createHosts(next, authorityAt, hosts.made)
+    if (steering !== null && nextHosts.server !== hosts.server)
+      throw new RestartNeeded('steering sends to a server that is another one')
+    await federation.reconfigure(federationOptions(next, nextHosts.of))
+    tellCertificates(next, inForce)
+    inForce = next
+    hosts = nextHosts
+    certificates.close()
+    certificates = watchCertificates(next)
+  }
+  const reload = new Reload({
+    path: config.path,
+    load: () => loadConfig(config.path, io.user.environment),
+    become,
+    onWarning: detail => logger.warn({ detail }, 'configuration'),
+    onProblem: detail => log.write({ type: 'reload:failed', detail }),
     limits: config.limits,
     clock: systemClock,
-    onChange: (domain, pem) => {
-      federation.setCertificate(domain.name, pem)
-      log.write(certificateLoaded(domain.name, pem.certificate))
-    },
-    onProblem: (domain, detail) =>
-      log.write({ type: 'certificate:problem', domain: domain.name, reason: 'reload', detail }),
   })
 
   const admin = await openAdmin(config, io, {
@@ -97,7 +136,7 @@ export async function startGateway(config: Config, io: GatewayIo): Promise<Gatew
       config: config.path,
       startedAt: new Date(startedMs).toISOString(),
       listening: federation.listening,
-      domains: config.domains.flatMap(({ name, also }) => [name, ...also]),
+      domains: inForce.domains.flatMap(({ name, also }) => [name, ...also]),
       account: federation.account(),
     }),
     check: ({ remote, local }, options) => federation.check(remote, { local, ...options }),
@@ -105,6 +144,7 @@ export async function startGateway(config: Config, io: GatewayIo): Promise<Gatew
 
   let stopped: Promise<void> | null = null
   const stop = async () => {
+    reload.close()
     certificates.close()
     admin?.close()
     // The server finds its own way from now on: what it opens is not wanted here any more.
@@ -115,7 +155,7 @@ export async function startGateway(config: Config, io: GatewayIo): Promise<Gatew
   return {
     federation,
     adminPath: admin?.path ?? null,
-    reloadCertificates: () => certificates.reload(),
+    reload: () => reload.now(),
     stop: () => {
       stopped ??= stop()
       return stopped

@@ -4,34 +4,58 @@ import type { Host, StreamHost } from '../index.ts'
 import type { ComponentConfig, Config, DomainConfig, ServerConfig } from './config/config.ts'
 
 export interface Hosts {
+  /** @throws TypeError where it is none of the configuration's */
   of(domain: DomainConfig): Host | StreamHost
   /** the server whose outgoing streams are steered to us; null: there is none */
   readonly server: XmppServerHost | null
+  /** those in force, by what they are made of */
+  readonly made: ReadonlyMap<string, Made>
+}
+
+/** A host, and the configuration that it was made from. */
+export interface Made {
+  readonly host: Host | XmppServerHost
+  readonly from: string
 }
 
 /**
  * Who answers for each domain of a configuration. Domains with the same listener have one host.
  * @param authorityAt our own authority in a directory, made there where it does not exist yet
+ * @param running hosts of the configuration before, which go on where they are as they were
+ * @throws RestartNeeded where one with the same listener would have to be another
  */
 export function createHosts(
   { domains }: Pick<Config, 'domains'>,
   authorityAt: (directory: string) => Authority,
+  running: ReadonlyMap<string, Made> = new Map(),
 ): Hosts {
-  const echo = embedded({ echo: true })
-  const servers = new Map<string, XmppServerHost>()
-  const components = new Map<string, Host>()
-  const serverOf = (config: ServerConfig) =>
-    madeOnce(servers, JSON.stringify(config.listen), () => xmppServer(serverOptions(config, authorityAt)))
-  const componentOf = (config: ComponentConfig) =>
-    madeOnce(components, JSON.stringify(config.listen), () => component(componentOptions(config)))
+  const made = new Map<string, Made>()
+  let server: XmppServerHost | null = null
+  const once = (
+    { name, host: config }: DomainConfig,
+    make: () => Host | XmppServerHost,
+  ): Host | XmppServerHost => {
+    const key = 'listen' in config ? `${config.kind} ${JSON.stringify(config.listen)}` : config.kind
+    const from = JSON.stringify(config)
+    const known = made.get(key) ?? running.get(key)
+    if (known !== undefined && known.from !== from)
+      throw new RestartNeeded(`${name}: what answers for it has changed, and listens where it did before`)
+    const entry = known ?? { host: make(), from }
+    made.set(key, entry)
+    return entry.host
+  }
   const hostOf = (domain: DomainConfig): Host | StreamHost => {
-    switch (domain.host.kind) {
+    const config = domain.host
+    switch (config.kind) {
       case 'embedded':
-        return echo
-      case 'server':
-        return serverOf(domain.host)
+        return once(domain, () => embedded({ echo: true }))
+      case 'server': {
+        const host = once(domain, () => xmppServer(serverOptions(config, authorityAt)))
+        if (!('deliver' in host)) server ??= host
+        return host
+      }
       case 'component':
-        return componentOf(domain.host)
+        return once(domain, () => component(componentOptions(config)))
     }
   }
   const hosts = new Map(domains.map(domain => [domain, hostOf(domain)] as const))
@@ -41,16 +65,16 @@ export function createHosts(
       if (host === undefined) throw new TypeError(`no domain of this configuration: ${domain.name}`)
       return host
     },
-    server: servers.values().next().value ?? null,
+    server,
+    made,
   }
 }
 
-function madeOnce<T>(made: Map<string, T>, key: string, make: () => T): T {
-  const known = made.get(key)
-  if (known !== undefined) return known
-  const fresh = make()
-  made.set(key, fresh)
-  return fresh
+/** A change that a running gateway cannot make. */
+export class RestartNeeded extends Error {
+  constructor(what: string) {
+    super(`a restart is needed: ${what}`)
+  }
 }
 
 function serverOptions(

@@ -88,6 +88,10 @@ function kindOf(event: Event): Pick<LogLine, 'level' | 'message' | 'source'> {
       return { level: 'warn', message: 'DNS upstream failed', source: OUTGOING }
     case 'steering:refused':
       return { level: 'warn', message: 'DNS questions refused', source: OUTGOING }
+    case 'reconfigured':
+      return { level: 'info', message: 'configuration in force', source: null }
+    case 'reload:failed':
+      return { level: 'error', message: 'configuration not reloaded: the former one stays', source: null }
     case 'stopping':
       return { level: 'info', message: 'stopping', source: null }
     case 'stopped':

@@ -8,12 +8,12 @@ export interface SignalSource {
 }
 
 /**
- * Start, then run until SIGTERM or SIGINT, then drain. SIGHUP reads the certificates again. Signals are heard from before
+ * Start, then run until SIGTERM or SIGINT, then drain. SIGHUP reads configuration and certificates again. Signals are heard from before
  * the start on: whoever sees the gateway listen may stop it. Rejects where `start` does.
  * @returns 'drained', or 'cut' where a second signal came before the end
  */
 export async function runUntilSignalled(
-  start: () => Promise<Pick<Gateway, 'reloadCertificates' | 'stop'>>,
+  start: () => Promise<Pick<Gateway, 'reload' | 'stop'>>,
   signals: SignalSource,
   logger: Logger,
 ): Promise<'drained' | 'cut'> {
@@ -26,8 +26,8 @@ export async function runUntilSignalled(
   try {
     const gateway = await start()
     reload = () => {
-      logger.info('SIGHUP: reading certificates again')
-      gateway.reloadCertificates()
+      logger.info('SIGHUP: reading configuration and certificates again')
+      void gateway.reload()
     }
     logger.info(`${await stop.arrived}: draining`)
     const again = nextSignal(signals)

@@ -123,7 +123,7 @@ describe('a gateway behind a proxy', () => {
 
   it('reads no certificate again where there is none', async () => {
     const running = await serve('address = "127.0.0.1:0"\ntrusted_proxies = ["127.0.0.0/8"]')
-    running.reloadCertificates()
+    await running.reload()
     expect(logged('certificate problem')).toEqual([])
   })
 

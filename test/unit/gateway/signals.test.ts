@@ -9,7 +9,7 @@ function running(started: Promise<void> = Promise.resolve()) {
   const signals = new EventEmitter()
   const calls = { reloads: 0, stops: 0, drained: () => {} }
   const gateway = {
-    reloadCertificates: () => {
+    reload: async () => {
       calls.reloads++
     },
     stop: () => {
@@ -75,7 +75,7 @@ describe('runUntilSignalled', () => {
     expect(signals.eventNames()).toEqual([])
   })
 
-  it('SIGHUP reads the certificates again, as often as it comes', async () => {
+  it('SIGHUP reads the configuration again, as often as it comes', async () => {
     const { signals, calls, ended } = running()
     await turn()
     signals.emit('SIGHUP')
