@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { chmodSync, readFileSync } from 'node:fs'
 import { connect } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { freePorts } from '../kit/command.ts'
@@ -332,6 +332,62 @@ describe('isthmus serve', () => {
     expect((await check()).code).toBe(0)
     const streams = capulet.log().filter(({ role }) => role === 'receiving')
     expect(streams.map(({ event }) => event)).toEqual(['stream:established'])
+  })
+
+  it.each<['file change' | 'SIGHUP', string]>([
+    ['file change', '[limits]\ncertificate_settle = "50ms"'],
+    ['SIGHUP', '[limits]\ncertificate_settle = "1h"\ncertificate_poll = "1h"'],
+  ])('%s: a domain comes and goes, and a fault leaves all as it is', async (by, more) => {
+    const paris = `[[domain]]
+name = "paris.example"
+certificate = "paris.pem"
+key = "paris.key"
+host = "embedded"
+${more}`
+    const { certificatePem, keyPem } = verona.authority.issue({ dns: ['paris.example'] })
+    verona.write('paris.pem', certificatePem)
+    verona.write('paris.key', keyPem)
+    chmodSync(verona.path('paris.key'), 0o600)
+    verona.configure('capulet', { more })
+    const capulet = await verona.serve('capulet')
+    await verona.serve('montague')
+    expect((await check()).code).toBe(0)
+    await capulet.logs({ event: 'stream:established', role: 'receiving' })
+    const reread = (change: string) => {
+      verona.configure('capulet', { more: change })
+      if (by === 'SIGHUP') capulet.signal('SIGHUP')
+    }
+
+    reread(paris)
+    const first = await capulet.logs({ event: 'reconfigured' })
+    expect(first).toMatchObject({ level: 'info', added: ['paris.example'], removed: [] })
+    expect((await check('--from', 'paris.example')).code).toBe(0)
+
+    reread(`${paris}\n[[domain]]\nname = "paris.example"`)
+    const twice = await capulet.logs({ event: 'reload:failed' })
+    expect(twice['detail']).toContain('domain[2]')
+    reread(`${paris}\ndrain = "1s"`)
+    await capulet.sees(command => command.log().filter(({ event }) => event === 'reload:failed')[1])
+    expect(capulet.log().filter(({ event }) => event === 'reload:failed')[1]).toMatchObject({
+      level: 'error',
+      detail: 'a restart is needed: changed: limits',
+    })
+    expect((await check('--from', 'paris.example')).code).toBe(0)
+
+    reread(more)
+    const last = await capulet.sees(
+      command => command.log().filter(({ event }) => event === 'reconfigured')[1],
+    )
+    expect(last).toMatchObject({ added: [], removed: ['paris.example'] })
+    const asParis = ['--config', 'capulet.toml', '--from', 'paris.example']
+    expect((await verona.run('check', 'montague.example', ...asParis)).code).toBe(2)
+    expect((await check()).code).toBe(0)
+    const streams = capulet
+      .log()
+      .filter(({ role, local }) => role === 'receiving' && local === 'capulet.example')
+    expect(streams.map(({ event }) => event)).toEqual(['stream:established'])
+    capulet.signal('SIGTERM')
+    expect(await capulet.ended).toMatchObject({ code: 0, err: '' })
   })
 
   it('says which address is in use, and exits 1', async () => {
