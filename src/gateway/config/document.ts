@@ -48,6 +48,9 @@ const REFERENCE_HEAD = `# Configuration
 - Durations and sizes are written with their unit: \`"30s"\`, \`"512KiB"\` (ms, s, m, h, d; B, KiB, MiB, GiB).
 - \`\${NAME}\` in a text takes the value of an environment variable; \`$\${\` stands for \`\${\`.
 - A key that is not listed here is an error.
+- SIGHUP, or a change of the file, puts \`[[domain]]\` and \`[[proxy]]\` in force anew: a domain that is new is served, one that is
+  gone is drained, and streams of the others stand. Everything else needs a restart, and so does a host that changes where its
+  \`listen\` does not: then, and where anything is wrong, all stays as it was and the log says why (\`reload:failed\`).
 `
 
 const SAMPLE_HEAD = `# Isthmus: XMPP federation over WebSocket. Every key is in docs/CONFIG.md; check this file with

@@ -6,9 +6,10 @@ import { type Clock, defaultLimits, type Event, type Limits } from '../../../src
 import { systemClock } from '../../../src/base/system.ts'
 import type { Delivery } from '../../../src/federation/index.ts'
 import { type ComponentOptions, component } from '../../../src/hosts/index.ts'
-import { message, type Stanza } from '../../../src/xmpp/index.ts'
+import { type Domain, message, type Stanza } from '../../../src/xmpp/index.ts'
 import { VirtualClock } from '../../kit/clock.ts'
 import { componentHost, placeOf, SECRET, TestComponent } from '../../kit/component.ts'
+import { domain } from '../../kit/fronts.ts'
 import { RecordingContext } from '../../kit/host-compliance.ts'
 import { stanza } from '../../kit/stanza.ts'
 
@@ -52,6 +53,8 @@ async function stage(
   }
   return { host, context, events, connect }
 }
+
+const domainsOf = ({ domains }: Context) => domains as Set<Domain>
 
 const TAKEN: Delivery = { taken: true }
 const AWAY = 'bot.example: the component behind this name is not connected'
@@ -230,6 +233,30 @@ describe('a component that reads slowly', () => {
     await slow.rest()
     expect(slow.error).toBe('conflict')
     expect(slow.ids).toEqual(numbers(1, id - 1))
+  })
+})
+
+describe('a host that gets another name, and loses it', () => {
+  it('has a seat for it, and ends its stream; the other component goes on', async () => {
+    const { host, context, connect } = await stage()
+    const bot = await connect().enter(BOT)
+    const CAT = 'cat.example'
+    const early = connect()
+    await expect(early.enter(CAT)).rejects.toThrow()
+    domainsOf(context).add(domain(CAT))
+    host.serve?.(domain(CAT))
+    const cat = await connect().enter(CAT)
+    await host.deliver(message({ from: ROMEO, to: `a@${CAT}`, id: '1', type: 'chat', body: 'x' }))
+    await until(() => cat.ids.length === 1)
+
+    await host.leave?.(domain(CAT), 1_000)
+    await cat.rest()
+    expect([cat.error, bot.error]).toEqual(['host-gone', undefined])
+    const late = message({ from: ROMEO, to: `a@${CAT}`, id: '2', type: 'chat', body: 'x' })
+    expect(await host.deliver(late)).toMatchObject({ taken: false, condition: 'service-unavailable' })
+    await expect(connect().enter(CAT)).rejects.toThrow()
+    await host.deliver(say('3'))
+    await until(() => bot.ids.length === 1)
   })
 })
 

@@ -420,6 +420,23 @@ describe('the end', () => {
     expect([ours.end, server.stanzas]).toEqual([{ failure: null, unconfirmed: 1 }, []])
   })
 
+  it('of one domain: its streams end, and others prove nothing, until it is served again', async () => {
+    const { server, context, host } = await start({ server: { domains: [CAPULET, HALL] } })
+    const gone = await server.outgoing(HALL, TO)
+    const stays = await server.outgoing(FROM, TO)
+    await host.endInbound(0, 4_000, HALL)
+    await gone.rest()
+    expect([gone.error, stays.isClosed]).toEqual(['system-shutdown', false])
+    stays.send(outgoing(1))
+    await until(() => context.sent.length === 1)
+    const late = await server.begin(HALL, TO)
+    server.showKey(late)
+    await late.rest()
+    expect(late.error).toBe('system-shutdown')
+    host.serve?.(HALL)
+    await server.outgoing(HALL, TO)
+  })
+
   it('does not wait for a server that does not close', async () => {
     const { server, host } = await start()
     const stream = await server.outgoing(FROM, TO)
