@@ -23,6 +23,8 @@ export interface Row {
 
 export interface Expectation {
   readonly lost?: 0
+  /** told: nothing can say what had come, and it is enough that the sender was told so; else none may be in doubt */
+  readonly inDoubt?: 'told'
   readonly bounced?: 0
   readonly duplicates?: 0 | 'flagged'
   readonly order?: 'kept'
@@ -36,6 +38,8 @@ export function expecting(wanted: Expectation): (told: Told) => readonly string[
       ...shown,
       ...accounts.flatMap(account => [
         ...some(wanted.lost === 0, 'lost', account, account.lost),
+        ...some(wanted.lost === 0 && wanted.inDoubt !== 'told', 'in doubt', account, account.inDoubt),
+        ...some(true, 'not told once, with a text', account, account.badlyTold),
         ...some(true, 'ambiguous', account, account.ambiguous),
         ...some(true, 'not bounced once, with a text', account, account.badlyBounced),
         ...some(wanted.duplicates === 0, 'duplicates', account, account.duplicates),

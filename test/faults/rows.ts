@@ -9,12 +9,7 @@ export const ROWS: readonly Row[] = [
   cuts,
   partition('partition-5s', 5_000, 1),
   partition('partition-40s', 40_000, 10),
-  partition(
-    'partition-10min',
-    600_000,
-    40,
-    'what was written into the partition until it is detected is told as in doubt, which is no outcome of the account',
-  ),
+  partition('partition-10min', 600_000, 40, 'told'),
   killedReceiver,
   stopped,
   rotation,

@@ -13,12 +13,14 @@ export interface Account {
   readonly ambiguous: readonly number[]
   /** did not come, and the sender was told that it may have */
   readonly inDoubt: readonly number[]
+  /** of those: told more than once, or without a text */
+  readonly badlyTold: readonly number[]
   readonly duplicates: readonly number[]
   /** of those: no copy but the first has a delay stamp, by which to know it */
   readonly unflagged: readonly number[]
   /** the first copy came behind a higher number */
   readonly reordered: readonly number[]
-  /** no outcome at all, or one in doubt: sent = delivered + bounced + lost */
+  /** no outcome at all: sent = delivered + bounced + inDoubt + lost */
   readonly lost: readonly number[]
 }
 
@@ -44,16 +46,18 @@ export function close(speaker: Party, hearer: Party): Account {
   const came = (number: number) => copies.has(number)
   const duplicates = numbers.filter(number => (copies.get(number)?.length ?? 0) > 1)
   const bounced = numbers.filter(number => !came(number) && refused(number))
+  const inDoubt = numbers.filter(number => !came(number) && !refused(number) && told(number).length > 0)
+  const isBadlyTold = (number: number) =>
+    told(number).length !== 1 || !/<text[ >]/.test(told(number)[0] ?? '')
   return {
     direction: `${speaker.gateway.domain} to ${hearer.gateway.domain}`,
     sent,
     delivered: numbers.filter(came).length,
     bounced: bounced.length,
-    badlyBounced: bounced.filter(
-      number => told(number).length !== 1 || !/<text[ >]/.test(told(number)[0] ?? ''),
-    ),
+    badlyBounced: bounced.filter(isBadlyTold),
     ambiguous: numbers.filter(number => came(number) && refused(number)),
-    inDoubt: numbers.filter(number => !came(number) && !refused(number) && told(number).length > 0),
+    inDoubt,
+    badlyTold: inDoubt.filter(isBadlyTold),
     duplicates,
     unflagged: duplicates.filter(
       number =>
@@ -63,7 +67,7 @@ export function close(speaker: Party, hearer: Party): Account {
           .every(isStamped => isStamped),
     ),
     reordered: reordered.sort((one, other) => one - other),
-    lost: numbers.filter(number => !came(number) && !refused(number)),
+    lost: numbers.filter(number => !came(number) && told(number).length === 0),
   }
 }
 
