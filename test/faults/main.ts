@@ -73,9 +73,12 @@ async function runRow(row: Row, runs: number, onResult: (result: Result) => void
   for (let run = 1; run <= runs; run++) {
     let result: Result
     try {
-      stage ??= await buildStage(row.stage)
-      const told = await row.run(stage)
-      result = resultOf(row, told, row.violations(told))
+      if ('runScenario' in row) result = await row.runScenario()
+      else {
+        stage ??= await buildStage(row.stage)
+        const told = await row.run(stage)
+        result = resultOf(row, told, row.violations(told))
+      }
     } catch (error) {
       result = brokenResult(row, error instanceof Error ? error.message : String(error))
     }
@@ -87,7 +90,7 @@ async function runRow(row: Row, runs: number, onResult: (result: Result) => void
     )
     for (const violation of violations) process.stdout.write(`  ${violation}\n`)
     if (hasFailed && stage !== null) process.stdout.write(`  logs: ${stage.folder}\n`)
-    if (hasFailed || row.isFresh || run === runs) {
+    if (hasFailed || !('isFresh' in row) || row.isFresh || run === runs) {
       await stage?.end(hasFailed)
       stage = null
     }

@@ -39,7 +39,7 @@ export function resultOf({ name }: Row, told: Told, violations: readonly string[
 }
 
 /** A run that could not be told: it counts as failed, and has sent nothing. */
-export function brokenResult({ name }: Row, why: string): Result {
+export function brokenResult({ name }: Pick<Row, 'name'>, why: string): Result {
   const nothing = {
     sent: 0,
     delivered: 0,

@@ -1,8 +1,11 @@
 import type { Account } from './kit/account.ts'
 import type { Stage, StageOptions, Told } from './kit/stage.ts'
+import type { Result } from './results.ts'
 
 /** A fault of the table, and what must hold. */
-export interface Row {
+export type Row = StagedRow | ScenarioRow
+
+interface Fault {
   /** for `--row` */
   readonly name: string
   readonly fault: string
@@ -13,12 +16,21 @@ export interface Row {
   readonly clocks?: string
   /** why it does not hold yet: left out, aloud, where nobody asks for it by name and it is not the whole table */
   readonly open?: string
+}
+
+/** Two gateways and components of the harness. */
+export interface StagedRow extends Fault {
   readonly stage?: StageOptions
   /** each run has processes of its own; else a run that holds leaves them to the next */
   readonly isFresh: boolean
   run(stage: Stage): Promise<Told>
   /** What does not hold: a sentence for each. */
   violations(told: Told): readonly string[]
+}
+
+/** A scenario of test/interop with real servers and users, which asserts by itself what must hold. */
+export interface ScenarioRow extends Fault {
+  runScenario(): Promise<Result>
 }
 
 export interface Expectation {

@@ -2,6 +2,7 @@ import type { Row } from './row.ts'
 import { cuts } from './rows/cut.ts'
 import { loss, partition } from './rows/partition.ts'
 import { rotation } from './rows/rotation.ts'
+import { killedSenderManaged, killedSenderUnmanaged, killedServers } from './rows/scenarios.ts'
 import { killedReceiver, stopped } from './rows/stop.ts'
 
 /** In the order of the table. */
@@ -11,6 +12,9 @@ export const ROWS: readonly Row[] = [
   partition('partition-40s', 40_000, 10),
   partition('partition-10min', 600_000, 40, 'told'),
   killedReceiver,
+  killedSenderManaged,
+  killedSenderUnmanaged,
+  ...killedServers,
   stopped,
   rotation,
   loss,

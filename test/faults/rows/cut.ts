@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { between, bothWays } from '../course.ts'
 import { cut, mend, part } from '../kit/network.ts'
 import { tell } from '../kit/stage.ts'
-import { expecting, type Row } from '../row.ts'
+import { expecting, type StagedRow } from '../row.ts'
 
-export const cuts: Row = {
+export const cuts: StagedRow = {
   name: 'cut',
   fault: 'cut of the TCP connection, random moment',
   mustHold: 'lost 0, duplicates 0, order kept, recovery < 2 s',

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { between, bothWays } from '../course.ts'
 import { lose, mend, part } from '../kit/network.ts'
 import { tell } from '../kit/stage.ts'
-import { expecting, type Row } from '../row.ts'
+import { expecting, type StagedRow } from '../row.ts'
 
 /** Every duration that decides how a partition is lived through, divided. */
 function shortened(by: number): Readonly<Record<string, string>> {
@@ -22,7 +22,7 @@ function shortened(by: number): Readonly<Record<string, string>> {
 }
 
 /** @param inDoubt see Expectation: it lasts longer than a lost stream can be resumed, so that nothing can say what had come */
-export function partition(name: string, lengthMs: number, by: number, inDoubt?: 'told'): Row {
+export function partition(name: string, lengthMs: number, by: number, inDoubt?: 'told'): StagedRow {
   const shown = lengthMs >= 60_000 ? `${lengthMs / 60_000} min` : `${lengthMs / 1_000} s`
   return {
     name,
@@ -59,7 +59,7 @@ export function partition(name: string, lengthMs: number, by: number, inDoubt?: 
   }
 }
 
-export const loss: Row = {
+export const loss: StagedRow = {
   name: 'loss',
   fault: '2 % loss (no delay: this kernel makes none)',
   mustHold: 'lost 0',

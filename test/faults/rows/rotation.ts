@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bothWays } from '../course.ts'
 import { tell } from '../kit/stage.ts'
-import { expecting, type Row } from '../row.ts'
+import { expecting, type StagedRow } from '../row.ts'
 
 const ROTATIONS = 18
 const BAD = 7
 const EVERY_MS = 1_000
 
-export const rotation: Row = {
+export const rotation: StagedRow = {
   name: 'rotation',
   fault: 'certificate rotation every 10 s for 3 min, one bad file among them',
   mustHold: 'no stream dropped; the bad file reported, old certificate kept',

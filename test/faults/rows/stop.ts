@@ -1,8 +1,8 @@
 import { between } from '../course.ts'
 import { tell } from '../kit/stage.ts'
-import { expecting, type Row } from '../row.ts'
+import { expecting, type StagedRow } from '../row.ts'
 
-export const killedReceiver: Row = {
+export const killedReceiver: StagedRow = {
   name: 'kill-receiver',
   fault: 'kill -9 of the receiving gateway',
   mustHold: 'lost 0; duplicates flagged',
@@ -26,7 +26,7 @@ export const killedReceiver: Row = {
 
 const STOP_MS = 25_000
 
-export const stopped: Row = {
+export const stopped: StagedRow = {
   name: 'sigterm',
   fault: 'SIGTERM of the receiving gateway (with the streams of one pair, not 500), and its start',
   mustHold: 'lost 0, bounced 0, exit 0 in < 25 s',

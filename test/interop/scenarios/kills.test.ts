@@ -13,7 +13,8 @@ import { type Fate, settled, Talk } from './traffic.ts'
 
 const newStage = stages()
 
-const KILLS = 3
+/** the fault harness has one at a time */
+const KILLS = Number(process.env['ISTHMUS_KILLS'] ?? 3)
 /** messages of half a second: what a server has written and not heard of yet when we are gone */
 const WINDOW = 100
 
