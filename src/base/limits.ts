@@ -174,7 +174,11 @@ export const LIMITS = {
   pingAnswerMs: limit('ms', 20_000, 'check: from the ping to its answer; the peer has to dial us first'),
 
   // -- who may connect
-  connections: limit('count', 10_000, 'all inbound'),
+  connections: limit(
+    'count',
+    10_000,
+    'all inbound; the gateway takes fewer where its process may open too few files',
+  ),
   unauthenticatedPerAddress: limit(
     'count',
     50,

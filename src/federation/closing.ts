@@ -97,7 +97,7 @@ function budget({ limits, clock }: Pick<Closing, 'limits' | 'clock'>, deadlineMs
   const untilMs = clock.monotonicMs() + deadlineMs
   return {
     left: (share: number) => Math.max(0, (untilMs - clock.monotonicMs()) * share),
-    during: (ms: number, ...work: readonly (Promise<unknown> | void)[]) =>
+    during: (ms: number, ...work: readonly (Promise<unknown> | undefined)[]) =>
       within(Promise.all(work), ms, clock),
     staggerMs: Math.min(limits.drainStaggerMs, deadlineMs * STAGGER_SHARE),
   }

@@ -22,6 +22,7 @@ import {
   type ListenConfig,
 } from './config/config.ts'
 import { loadConfig } from './config/load.ts'
+import { fitConnections, openFilesLimit } from './descriptors.ts'
 import { createHosts, RestartNeeded } from './hosts.ts'
 import { legAuthority } from './leg-authority.ts'
 import { EventLog, type Logger } from './log.ts'
@@ -50,8 +51,16 @@ export interface GatewayIo {
 }
 
 /** Wire a gateway together, top to bottom. Rejects where it cannot listen. */
-export async function startGateway(config: Config, io: GatewayIo): Promise<Gateway> {
+export async function startGateway(written: Config, io: GatewayIo): Promise<Gateway> {
   const { logger } = io
+  const openFiles = openFilesLimit()
+  const fitted = (wanted: Config): Config => ({
+    ...wanted,
+    limits: fitConnections(wanted.limits, openFiles).limits,
+  })
+  const config = fitted(written)
+  const { warning } = fitConnections(written.limits, openFiles)
+  if (warning !== null) logger.warn({ detail: warning }, 'fewer connections than configured')
   const startedMs = systemClock.wallMs()
   const log = new EventLog(logger, config.limits, systemClock)
   logger.debug({ config: describeConfig(config) }, 'configuration')
@@ -122,7 +131,7 @@ export async function startGateway(config: Config, io: GatewayIo): Promise<Gatew
   const reload = new Reload({
     path: config.path,
     load: () => loadConfig(config.path, io.user.environment),
-    become,
+    become: next => become(fitted(next)),
     onWarning: detail => logger.warn({ detail }, 'configuration'),
     onProblem: detail => log.write({ type: 'reload:failed', detail }),
     limits: config.limits,

@@ -1,5 +1,6 @@
 import type { Row } from './row.ts'
 import { cuts } from './rows/cut.ts'
+import { descriptors } from './rows/descriptors.ts'
 import { loss, partition } from './rows/partition.ts'
 import { rotation } from './rows/rotation.ts'
 import { killedSenderManaged, killedSenderUnmanaged, killedServers } from './rows/scenarios.ts'
@@ -18,4 +19,5 @@ export const ROWS: readonly Row[] = [
   stopped,
   rotation,
   loss,
+  descriptors,
 ]

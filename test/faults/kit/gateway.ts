@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -19,8 +19,10 @@ export interface GatewayOptions {
   readonly peers: Readonly<Record<string, number>>
   readonly certificate: TestCertificate
   readonly caPem: string
-  /** keys of [limits] */
-  readonly limits: Readonly<Record<string, string>>
+  /** keys of [limits], with values as they stand there */
+  readonly limits: Readonly<Record<string, string | number>>
+  /** how many files it may have open; absent: as many as we */
+  readonly openFiles?: number
 }
 
 /** A gateway with a component host, as a process that can be killed and started again. Its log is a file. */
@@ -30,6 +32,7 @@ export class Gateway {
   readonly componentPort: number
   readonly folder: string
   readonly secret: string
+  readonly #openFiles: number | null
   #child: ChildProcess | null = null
   #ended: Promise<number | null> = Promise.resolve(null)
 
@@ -39,6 +42,7 @@ export class Gateway {
     this.port = port
     this.componentPort = componentPort
     this.folder = folder
+    this.#openFiles = options.openFiles ?? null
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     this.certify(certificate)
     writeFileSync(join(folder, 'ca.pem'), options.caPem)
@@ -61,6 +65,30 @@ export class Gateway {
     return this.#child !== null && this.#child.exitCode === null && this.#child.signalCode === null
   }
 
+  /** of the process that runs; 0: none does */
+  get pid(): number {
+    return this.isRunning ? (this.#child?.pid ?? 0) : 0
+  }
+
+  /** in its hands, connections among them */
+  get openFiles(): number {
+    return readdirSync(`/proc/${this.pid}/fd`).length
+  }
+
+  get residentBytes(): number {
+    const kib = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1]
+    return Number(kib) * 1_024
+  }
+
+  /** user and system, ms */
+  get cpuMs(): number {
+    // The name, which stands before, may have blanks in it; ticks are hundredths of a second.
+    const fields = readFileSync(`/proc/${this.pid}/stat`, 'utf8')
+      .replace(/^.*\) /, '')
+      .split(' ')
+    return (Number(fields[11]) + Number(fields[12])) * 10
+  }
+
   /** Write the files of the certificate, which a running gateway watches. */
   certify({ certificatePem, keyPem }: Pick<TestCertificate, 'certificatePem' | 'keyPem'>): void {
     writeFileSync(join(this.folder, `${this.domain}.pem`), certificatePem)
@@ -70,7 +98,11 @@ export class Gateway {
   /** Resolves once both ports accept. */
   async start(): Promise<void> {
     const log = openSync(join(this.folder, 'log'), 'a')
-    const child = spawn(process.execPath, [main, 'serve', '--config', 'isthmus.toml'], {
+    const serve = [process.execPath, main, 'serve', '--config', 'isthmus.toml']
+    const limit =
+      this.#openFiles === null ? [] : ['prlimit', `--nofile=${this.#openFiles}:${this.#openFiles}`]
+    const [program = '', ...args] = [...limit, ...serve]
+    const child = spawn(program, args, {
       cwd: this.folder,
       env: { PATH: process.env['PATH'] ?? '' },
       stdio: ['ignore', log, log],
@@ -107,7 +139,7 @@ function tail({ peers, limits }: GatewayOptions): string {
   const connections = Object.entries(peers).flatMap(([domain, at]) =>
     [443, at].map(port => `"${domain}:${port}" = "127.0.0.1:${at}"`),
   )
-  const lines = Object.entries(limits).map(([key, value]) => `${key} = "${value}"\n`)
+  const lines = Object.entries(limits).map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`)
   return `
 [trust]
 ca = ["ca.pem"]

@@ -13,7 +13,9 @@ const READY_MS = 15_000
 
 export interface StageOptions {
   /** keys of [limits] of both gateways */
-  readonly limits?: Readonly<Record<string, string>>
+  readonly limits?: Readonly<Record<string, string | number>>
+  /** how many files each may have open */
+  readonly openFiles?: number
 }
 
 /** Two gateways, each with its component, and streams between them that have carried something both ways. */
@@ -29,7 +31,7 @@ export interface Stage {
   end(keep: boolean): Promise<void>
 }
 
-export async function buildStage({ limits = {} }: StageOptions = {}): Promise<Stage> {
+export async function buildStage({ limits = {}, openFiles }: StageOptions = {}): Promise<Stage> {
   const folder = mkdtempSync(join(tmpdir(), 'isthmus-faults-'))
   const authority = testAuthority()
   const issue = (domain: string) => authority.issue({ dns: [domain], ekus: ['serverAuth', 'clientAuth'] })
@@ -47,6 +49,7 @@ export async function buildStage({ limits = {} }: StageOptions = {}): Promise<St
         certificate: issue(domain),
         caPem: authority.caPem,
         limits,
+        ...(openFiles === undefined ? {} : { openFiles }),
       }),
   )
   const [one, other] = gateways

@@ -1,0 +1,35 @@
+import { readFileSync } from 'node:fs'
+import type { Limits } from '../base/index.ts'
+
+/** How many files this process may have open, connections among them; null where nothing says so (not Linux, or no limit). */
+export function openFilesLimit(read: () => string = readLimits): number | null {
+  try {
+    // Node has raised the soft limit to the hard one when it started.
+    const soft = /^Max open files\s+(\d+)/m.exec(read())?.[1]
+    return soft === undefined ? null : Number(soft)
+  } catch {
+    return null
+  }
+}
+
+/**
+ * Limits whose `connections` leave descriptors for what else the gateway opens: streams that it dials, files, DNS. Whoever
+ * runs out of them can neither accept nor dial, and not even say so.
+ * @returns what was changed, for the operator; null: nothing
+ */
+export function fitConnections(
+  limits: Limits,
+  openFiles: number | null,
+): { readonly limits: Limits; readonly warning: string | null } {
+  if (openFiles === null) return { limits, warning: null }
+  const most = Math.max(1, Math.floor(openFiles * SHARE))
+  if (limits.connections <= most) return { limits, warning: null }
+  const warning = `connections is ${limits.connections}, but this process may open ${openFiles} files: ${most} it is (LimitNOFILE, ulimit -n)`
+  return { limits: { ...limits, connections: most }, warning }
+}
+
+const SHARE = 0.75
+
+function readLimits(): string {
+  return readFileSync('/proc/self/limits', 'utf8')
+}
