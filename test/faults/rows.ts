@@ -4,7 +4,7 @@ import { descriptors } from './rows/descriptors.ts'
 import { loss, partition } from './rows/partition.ts'
 import { rotation } from './rows/rotation.ts'
 import { killedSenderManaged, killedSenderUnmanaged, killedServers } from './rows/scenarios.ts'
-import { killedReceiver, stopped } from './rows/stop.ts'
+import { killedReceiver, stopped, stoppedCrowd } from './rows/stop.ts'
 
 /** In the order of the table. */
 export const ROWS: readonly Row[] = [
@@ -17,6 +17,7 @@ export const ROWS: readonly Row[] = [
   killedSenderUnmanaged,
   ...killedServers,
   stopped,
+  stoppedCrowd,
   rotation,
   loss,
   descriptors,

@@ -12,6 +12,8 @@ const READY_MS = 15_000
 export interface GatewayOptions {
   readonly folder: string
   readonly domain: string
+  /** served beside it */
+  readonly also: readonly string[]
   /** where peers reach it, on 127.0.0.1 */
   readonly port: number
   readonly componentPort: number
@@ -28,6 +30,8 @@ export interface GatewayOptions {
 /** A gateway with a component host, as a process that can be killed and started again. Its log is a file. */
 export class Gateway {
   readonly domain: string
+  /** it, and those beside it */
+  readonly names: readonly string[]
   readonly port: number
   readonly componentPort: number
   readonly folder: string
@@ -39,6 +43,7 @@ export class Gateway {
   constructor(options: GatewayOptions) {
     const { folder, domain, port, componentPort, certificate } = options
     this.domain = domain
+    this.names = [domain, ...options.also]
     this.port = port
     this.componentPort = componentPort
     this.folder = folder
@@ -50,6 +55,7 @@ export class Gateway {
       execFileSync(process.execPath, [
         ...[main, 'init', '--server', 'component', '--domain', domain],
         ...['--listen', `127.0.0.1:${port}`, '--component-listen', `127.0.0.1:${componentPort}`],
+        ...options.also.flatMap(name => ['--also', name]),
         ...['--stdout', '--json'],
       ]).toString(),
     )

@@ -20,6 +20,12 @@ export function cut(ports: readonly number[]): number {
   return out.split('\n').filter(line => line.trim() !== '').length
 }
 
+/** How many connections to the port stand. */
+export function connections(port: number): number {
+  const out = run('ss', '-H', '-t', 'state', 'established', `( sport = :${port} )`)
+  return out.split('\n').filter(line => line.trim() !== '').length
+}
+
 /** Nothing reaches these ports or comes from them, until `mend`. */
 export function part(ports: readonly number[]): void {
   const set = `{ ${ports.join(', ')} }`

@@ -15,27 +15,28 @@ export interface Arrival {
   readonly isStamped: boolean
 }
 
-/** The component behind a gateway: says numbered messages to its counterpart, and writes down what comes. */
+/** The components behind a gateway: say numbered messages to a counterpart in turn, and write down what comes. */
 export class Party {
   readonly gateway: Gateway
   readonly #to: string
+  /** each name's, where it is connected */
+  readonly #components = new Map<string, TestComponent>()
   /** when number n+1 was written */
   readonly sentAtMs: number[] = []
   readonly arrivals: Arrival[] = []
   /** number to the texts of the errors that came back */
   readonly errors = new Map<number, string[]>()
   #run = ''
-  #component: TestComponent | null = null
   #isClosed = false
 
   constructor(gateway: Gateway, peer: string) {
     this.gateway = gateway
     this.#to = `someone@${peer}`
-    void this.#stay()
+    for (const name of gateway.names) void this.#stay(name)
   }
 
   get isConnected(): boolean {
-    return this.#component !== null
+    return this.#components.size === this.gateway.names.length
   }
 
   /** Count from one again. What still comes of an earlier run is not counted. */
@@ -58,32 +59,34 @@ export class Party {
 
   close(): void {
     this.#isClosed = true
-    this.#component?.socket.destroy()
+    for (const { socket } of this.#components.values()) socket.destroy()
   }
 
   #say(): void {
     const number = this.sentAtMs.length + 1
     this.sentAtMs.push(performance.now())
     const id = `${this.#run}-${number}`
-    const from = `someone@${this.gateway.domain}`
-    this.#component?.say(
-      `<message from='${from}' to='${this.#to}' id='${id}' type='chat'><body>${id}</body></message>`,
-    )
+    const { names } = this.gateway
+    const name = names[number % names.length] ?? ''
+    const from = `someone@${name}`
+    this.#components
+      .get(name)
+      ?.say(`<message from='${from}' to='${this.#to}' id='${id}' type='chat'><body>${id}</body></message>`)
   }
 
   /** Connected, and connected again after each loss. */
-  async #stay(): Promise<void> {
+  async #stay(name: string): Promise<void> {
     while (!this.#isClosed) {
       const component = new TestComponent({ address: '127.0.0.1', port: this.gateway.componentPort })
       component.onStanza = stanza => this.#hear(Buffer.from(stanza.bytes).toString())
       try {
-        await component.enter(this.gateway.domain, this.gateway.secret)
-        this.#component = component
+        await component.enter(name, this.gateway.secret)
+        this.#components.set(name, component)
         await component.rest()
       } catch {
         // The gateway is away.
       }
-      this.#component = null
+      this.#components.delete(name)
       component.socket.destroy()
       await sleep(RETRY_MS)
     }

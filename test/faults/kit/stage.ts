@@ -14,6 +14,8 @@ const READY_MS = 15_000
 export interface StageOptions {
   /** keys of [limits] of both gateways */
   readonly limits?: Readonly<Record<string, string | number>>
+  /** how many names beside its own capulet.example has */
+  readonly also?: number
   /** how many files each may have open */
   readonly openFiles?: number
 }
@@ -31,16 +33,18 @@ export interface Stage {
   end(keep: boolean): Promise<void>
 }
 
-export async function buildStage({ limits = {}, openFiles }: StageOptions = {}): Promise<Stage> {
+export async function buildStage({ limits = {}, also = 0, openFiles }: StageOptions = {}): Promise<Stage> {
   const folder = mkdtempSync(join(tmpdir(), 'isthmus-faults-'))
   const authority = testAuthority()
-  const issue = (domain: string) => authority.issue({ dns: [domain], ekus: ['serverAuth', 'clientAuth'] })
+  const issue = (domain: string) =>
+    authority.issue({ dns: [domain, `*.${domain}`], ekus: ['serverAuth', 'clientAuth'] })
   const ports = await takePorts(4)
   const gateways = NAMES.map(
     (domain, index) =>
       new Gateway({
         folder: join(folder, domain),
         domain,
+        also: index === 0 ? Array.from({ length: also }, (_, at) => `town${at + 1}.${domain}`) : [],
         port: ports[index] ?? 0,
         componentPort: ports[index + 2] ?? 0,
         peers: Object.fromEntries(
