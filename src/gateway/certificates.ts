@@ -11,7 +11,7 @@ export interface CertificateWatchOptions {
   readonly clock: Clock
   /** a new pair that fits; a throw counts as a problem */
   readonly onChange: (domain: DomainConfig, pem: { certificate: string; key: string }) => void
-  /** the files changed and cannot be used: the pair in force stays. Told once per content. */
+  /** the files changed and cannot be used: the pair in force stays. Told once, until they are right or something else is wrong. */
   readonly onProblem: (domain: DomainConfig, detail: string) => void
 }
 
@@ -26,6 +26,8 @@ export class CertificateWatch {
   readonly #watched: readonly Watched[]
   /** digest of what was last looked at, by domain */
   readonly #seen = new Map<string, string>()
+  /** what was wrong with that, by domain; null: nothing */
+  readonly #problems = new Map<string, string | null>()
   readonly #files: FileWatch
 
   constructor(options: CertificateWatchOptions) {
@@ -56,7 +58,10 @@ export class CertificateWatch {
     if (this.#seen.get(domain.name) === seen) return
     this.#seen.set(domain.name, seen)
     const problem = typeof pem === 'string' ? pem : this.#use({ domain, identity }, pem)
-    if (problem !== null) this.#options.onProblem(domain, problem)
+    const before = this.#problems.get(domain.name)
+    this.#problems.set(domain.name, problem)
+    // Two files are written one after the other: what is wrong with the one is not news when the other has come.
+    if (problem !== null && problem !== before) this.#options.onProblem(domain, problem)
   }
 
   /** @returns what is wrong; null where the pair is in force now */

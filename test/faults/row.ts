@@ -14,8 +14,6 @@ interface Fault {
   readonly runs: number
   /** what the clocks of a run were divided by, where they were */
   readonly clocks?: string
-  /** why it does not hold yet: left out, aloud, where nobody asks for it by name and it is not the whole table */
-  readonly open?: string
 }
 
 /** Two gateways and components of the harness. */

@@ -13,7 +13,6 @@ export const rotation: StagedRow = {
   mustHold: 'no stream dropped; the bad file reported, old certificate kept',
   runs: 3,
   clocks: 'clocks divided by 10',
-  open: 'the bad file is reported twice, half a second apart, in three runs of five; the cause is not known',
   isFresh: true,
   run: stage =>
     tell({

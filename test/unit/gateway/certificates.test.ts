@@ -108,6 +108,24 @@ describe('CertificateWatch', () => {
     expect(told.slice(1)).toEqual([renewed.certificatePem])
   })
 
+  it('says the same once, where the other file changes behind the one that is bad, and again after a good pair', () => {
+    const watched = watch(new VirtualClock())
+    const spoil = () => {
+      writeFileSync(join(folder, 'c.pem'), 'no certificate')
+      watched.reload()
+      writeFileSync(join(folder, 'c.key'), issue().keyPem)
+      watched.reload()
+    }
+    spoil()
+    const problem = told[0] ?? ''
+    expect(told).toEqual([expect.stringContaining('problem /c.pem: ')])
+    const renewed = issue()
+    write(renewed)
+    watched.reload()
+    spoil()
+    expect(told).toEqual([problem, renewed.certificatePem, problem])
+  })
+
   it('says that a file is gone, and takes it when it is back', () => {
     const watched = watch(new VirtualClock())
     rmSync(join(folder, 'c.key'))
