@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # The real servers, clients and proxies of the interop suite: Debian's prosody, ejabberd, slixmpp, Lua's libunbound, nginx and
-# haproxy, nftables for the faults of test:faults, and, beside them, Prosody 13 from backports, unpacked into .servers/ and not installed. What is there already is not fetched again.
+# haproxy, nftables and faketime for the faults of test:faults, and, beside them, Prosody 13 from backports, unpacked into .servers/ and not installed. What is there already is not fetched again.
 # Nothing is started; where systemd runs, the packages enable their services for the next boot.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(prosody lua-unbound ejabberd python3-slixmpp nginx haproxy nftables)
+packages=(prosody lua-unbound ejabberd python3-slixmpp nginx haproxy nftables faketime)
 prosody13=.servers/prosody-13
 policy=/usr/sbin/policy-rc.d
 

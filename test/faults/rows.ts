@@ -1,4 +1,5 @@
 import type { Row } from './row.ts'
+import { clock } from './rows/clock.ts'
 import { cuts } from './rows/cut.ts'
 import { descriptors } from './rows/descriptors.ts'
 import { loss, partition } from './rows/partition.ts'
@@ -21,4 +22,5 @@ export const ROWS: readonly Row[] = [
   rotation,
   loss,
   descriptors,
+  clock,
 ]

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -25,6 +25,8 @@ export interface GatewayOptions {
   readonly limits: Readonly<Record<string, string | number>>
   /** how many files it may have open; absent: as many as we */
   readonly openFiles?: number
+  /** its clock can be stepped */
+  readonly hasClock?: boolean
 }
 
 /** A gateway with a component host, as a process that can be killed and started again. Its log is a file. */
@@ -37,6 +39,7 @@ export class Gateway {
   readonly folder: string
   readonly secret: string
   readonly #openFiles: number | null
+  readonly #hasClock: boolean
   #child: ChildProcess | null = null
   #ended: Promise<number | null> = Promise.resolve(null)
 
@@ -48,7 +51,9 @@ export class Gateway {
     this.componentPort = componentPort
     this.folder = folder
     this.#openFiles = options.openFiles ?? null
+    this.#hasClock = options.hasClock ?? false
     mkdirSync(folder, { recursive: true, mode: 0o700 })
+    this.stepClock('+0')
     this.certify(certificate)
     writeFileSync(join(folder, 'ca.pem'), options.caPem)
     const { config } = JSON.parse(
@@ -95,6 +100,25 @@ export class Gateway {
     return (Number(fields[11]) + Number(fields[12])) * 10
   }
 
+  /** From now on its wall clock is so much ahead: '+1y', '-1y', '+0'. The monotonic one goes on. */
+  stepClock(offset: string): void {
+    writeFileSync(join(this.folder, 'clock'), `${offset}\n`)
+  }
+
+  #clock(): Readonly<Record<string, string>> {
+    const library = readdirSync('/usr/lib')
+      .map(folder => join('/usr/lib', folder, 'faketime/libfaketime.so.1'))
+      .find(file => existsSync(file))
+    if (library === undefined) throw new Error('faketime is not installed')
+    return {
+      LD_PRELOAD: library,
+      FAKETIME_TIMESTAMP_FILE: join(this.folder, 'clock'),
+      FAKETIME_NO_CACHE: '1',
+      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      DONT_FAKE_MONOTONIC: '1',
+    }
+  }
+
   /** Write the files of the certificate, which a running gateway watches. */
   certify({ certificatePem, keyPem }: Pick<TestCertificate, 'certificatePem' | 'keyPem'>): void {
     writeFileSync(join(this.folder, `${this.domain}.pem`), certificatePem)
@@ -110,7 +134,7 @@ export class Gateway {
     const [program = '', ...args] = [...limit, ...serve]
     const child = spawn(program, args, {
       cwd: this.folder,
-      env: { PATH: process.env['PATH'] ?? '' },
+      env: { PATH: process.env['PATH'] ?? '', ...(this.#hasClock ? this.#clock() : {}) },
       stdio: ['ignore', log, log],
     })
     closeSync(log)

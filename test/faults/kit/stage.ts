@@ -18,6 +18,8 @@ export interface StageOptions {
   readonly also?: number
   /** how many files each may have open */
   readonly openFiles?: number
+  /** the clock of montague's can be stepped */
+  readonly hasClock?: boolean
 }
 
 /** Two gateways, each with its component, and streams between them that have carried something both ways. */
@@ -33,7 +35,12 @@ export interface Stage {
   end(keep: boolean): Promise<void>
 }
 
-export async function buildStage({ limits = {}, also = 0, openFiles }: StageOptions = {}): Promise<Stage> {
+export async function buildStage({
+  limits = {},
+  also = 0,
+  openFiles,
+  hasClock = false,
+}: StageOptions = {}): Promise<Stage> {
   const folder = mkdtempSync(join(tmpdir(), 'isthmus-faults-'))
   const authority = testAuthority()
   const issue = (domain: string) =>
@@ -53,6 +60,7 @@ export async function buildStage({ limits = {}, also = 0, openFiles }: StageOpti
         certificate: issue(domain),
         caPem: authority.caPem,
         limits,
+        hasClock: hasClock && index === 1,
         ...(openFiles === undefined ? {} : { openFiles }),
       }),
   )
