@@ -53,6 +53,10 @@ async function main(): Promise<number> {
   openNamespace()
   const results: Result[] = []
   for (const row of ROWS.filter(({ name }) => names.includes(name))) {
+    if ('runScenario' in row && values.row === undefined && !values.soak) {
+      process.stdout.write(`${row.name}: a scenario, run by npm run test:interop\n`)
+      continue
+    }
     await runRow(row, runs ?? (values.soak ? row.runs : CI_RUNS), result => {
       results.push(result)
       if (values.soak) writeResults(RESULTS, [...kept, ...results])

@@ -5,6 +5,7 @@ import { descriptors } from './rows/descriptors.ts'
 import { loss, partition } from './rows/partition.ts'
 import { rotation } from './rows/rotation.ts'
 import { killedSenderManaged, killedSenderUnmanaged, killedServers } from './rows/scenarios.ts'
+import { slowReader } from './rows/slow-reader.ts'
 import { killedReceiver, stopped, stoppedCrowd } from './rows/stop.ts'
 
 /** In the order of the table. */
@@ -20,6 +21,7 @@ export const ROWS: readonly Row[] = [
   stopped,
   stoppedCrowd,
   rotation,
+  slowReader,
   loss,
   descriptors,
   clock,

@@ -18,6 +18,7 @@ export interface Arrival {
 /** The components behind a gateway: say numbered messages to a counterpart in turn, and write down what comes. */
 export class Party {
   readonly gateway: Gateway
+  readonly #names: readonly string[]
   readonly #to: string
   /** each name's, where it is connected */
   readonly #components = new Map<string, TestComponent>()
@@ -29,14 +30,16 @@ export class Party {
   #run = ''
   #isClosed = false
 
-  constructor(gateway: Gateway, peer: string) {
+  /** @param names those of the gateway that speak */
+  constructor(gateway: Gateway, peer: string, names: readonly string[] = gateway.names) {
     this.gateway = gateway
+    this.#names = names
     this.#to = `someone@${peer}`
-    for (const name of gateway.names) void this.#stay(name)
+    for (const name of names) void this.#stay(name)
   }
 
   get isConnected(): boolean {
-    return this.#components.size === this.gateway.names.length
+    return this.#components.size === this.#names.length
   }
 
   /** Count from one again. What still comes of an earlier run is not counted. */
@@ -66,8 +69,7 @@ export class Party {
     const number = this.sentAtMs.length + 1
     this.sentAtMs.push(performance.now())
     const id = `${this.#run}-${number}`
-    const { names } = this.gateway
-    const name = names[number % names.length] ?? ''
+    const name = this.#names[number % this.#names.length] ?? ''
     const from = `someone@${name}`
     this.#components
       .get(name)

@@ -16,6 +16,8 @@ export interface StageOptions {
   readonly limits?: Readonly<Record<string, string | number>>
   /** how many names beside its own capulet.example has */
   readonly also?: number
+  /** verona.example is reached there, on 127.0.0.1; capulet.example itself is left to the row, and its other names speak */
+  readonly verona?: () => Promise<number>
   /** how many files each may have open */
   readonly openFiles?: number
   /** the clock of montague's can be stepped */
@@ -27,6 +29,7 @@ export interface Stage {
   readonly capulet: Party
   readonly montague: Party
   readonly ports: readonly number[]
+  readonly caPem: string
   /** a new one */
   issue(domain: string): TestCertificate
   /** holds the configuration and the log of each */
@@ -38,6 +41,7 @@ export interface Stage {
 export async function buildStage({
   limits = {},
   also = 0,
+  verona,
   openFiles,
   hasClock = false,
 }: StageOptions = {}): Promise<Stage> {
@@ -46,6 +50,7 @@ export async function buildStage({
   const issue = (domain: string) =>
     authority.issue({ dns: [domain, `*.${domain}`], ekus: ['serverAuth', 'clientAuth'] })
   const ports = await takePorts(4)
+  const veronaPort = await verona?.()
   const gateways = NAMES.map(
     (domain, index) =>
       new Gateway({
@@ -54,9 +59,14 @@ export async function buildStage({
         also: index === 0 ? Array.from({ length: also }, (_, at) => `town${at + 1}.${domain}`) : [],
         port: ports[index] ?? 0,
         componentPort: ports[index + 2] ?? 0,
-        peers: Object.fromEntries(
-          NAMES.map((name, at) => [name, ports[at] ?? 0] as const).filter(([name]) => name !== domain),
-        ),
+        peers: {
+          ...Object.fromEntries(
+            NAMES.map((name, at) => [name, ports[at] ?? 0] as const).filter(([name]) => name !== domain),
+          ),
+          ...(veronaPort === undefined
+            ? {}
+            : { 'verona.example': veronaPort, 'town1.capulet.example': ports[0] ?? 0 }),
+        },
         certificate: issue(domain),
         caPem: authority.caPem,
         limits,
@@ -74,8 +84,9 @@ export async function buildStage({
   }
   try {
     await Promise.all(gateways.map(gateway => gateway.start()))
-    const capulet = new Party(one, other.domain)
-    const montague = new Party(other, one.domain)
+    const names = verona === undefined ? one.names : one.names.slice(1)
+    const capulet = new Party(one, other.domain, names)
+    const montague = new Party(other, names[0] ?? one.domain)
     parties = [capulet, montague]
     await until('both components are connected', () => capulet.isConnected && montague.isConnected)
     const warm = [
@@ -85,7 +96,7 @@ export async function buildStage({
     for (const party of parties) party.begin('warm')
     await Promise.all(parties.map(party => party.speak(AbortSignal.timeout(200))))
     await until('messages go both ways', () => warm.every(([from, to]) => isClosed(from, to)))
-    return { capulet, montague, ports: ports.slice(0, 2), issue, folder, end }
+    return { capulet, montague, ports: ports.slice(0, 2), issue, caPem: authority.caPem, folder, end }
   } catch (error) {
     await end(true)
     throw new Error(`${error instanceof Error ? error.message : String(error)} (logs: ${folder})`)

@@ -5,7 +5,7 @@ import { cut } from '../kit/network.ts'
 import { type Stage, tell } from '../kit/stage.ts'
 import { expecting, type StagedRow } from '../row.ts'
 
-const WATCHED_MS = 2_000
+const WATCHED_MS = 1_500
 /** beside what the same traffic costs anyhow */
 const STORM_MS = 500
 
@@ -33,10 +33,10 @@ export const clock: StagedRow = {
         return found
       },
       // Dials that have failed back off first.
-      afterMs: 6_000,
+      afterMs: 4_000,
       settleMs: 40_000,
     }),
-  violations: expecting({ lost: 0, duplicates: 0, recoveryMs: 6_000 }),
+  violations: expecting({ lost: 0, duplicates: 0, recoveryMs: 4_000 }),
 }
 
 async function step(stage: Stage, offset: string, reason: string): Promise<readonly string[]> {
@@ -52,7 +52,7 @@ async function step(stage: Stage, offset: string, reason: string): Promise<reado
   const judged = refusals(gateway, reason).length - judgedBefore
   gateway.stepClock('+0')
   // The streams are back for the next step.
-  await sleep(4_000)
+  await sleep(2_500)
   return [
     ...(steppedMs <= usualMs * 2 + STORM_MS
       ? []

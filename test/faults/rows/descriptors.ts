@@ -8,7 +8,7 @@ import { expecting, type StagedRow } from '../row.ts'
 const OPEN_FILES = 256
 /** so many connections come, and stay */
 const CROWD = 600
-const CROWD_MS = 4_000
+const CROWD_MS = 2_000
 
 export const descriptors: StagedRow = {
   name: 'descriptors',

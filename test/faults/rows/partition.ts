@@ -71,7 +71,7 @@ export const loss: StagedRow = {
       beforeMs: 300,
       async fault() {
         lose(stage.ports)
-        await sleep(8_000)
+        await sleep(5_000)
         mend()
         return []
       },
