@@ -53,8 +53,8 @@ async function main(): Promise<number> {
   openNamespace()
   const results: Result[] = []
   for (const row of ROWS.filter(({ name }) => names.includes(name))) {
-    if ('runScenario' in row && values.row === undefined && !values.soak) {
-      process.stdout.write(`${row.name}: a scenario, run by npm run test:interop\n`)
+    if (row.notInCi !== undefined && values.row === undefined && !values.soak) {
+      process.stdout.write(`${row.name}: not run: ${row.notInCi}\n`)
       continue
     }
     await runRow(row, runs ?? (values.soak ? row.runs : CI_RUNS), result => {

@@ -12,6 +12,8 @@ interface Fault {
   readonly mustHold: string
   /** of the whole table; the CI part has three of each */
   readonly runs: number
+  /** it is no part of CI, and why */
+  readonly notInCi?: string
   /** what the clocks of a run were divided by, where they were */
   readonly clocks?: string
 }

@@ -6,6 +6,7 @@ import { loss, partition } from './rows/partition.ts'
 import { rotation } from './rows/rotation.ts'
 import { killedSenderManaged, killedSenderUnmanaged, killedServers } from './rows/scenarios.ts'
 import { slowReader } from './rows/slow-reader.ts'
+import { steady } from './rows/steady.ts'
 import { killedReceiver, stopped, stoppedCrowd } from './rows/stop.ts'
 
 /** In the order of the table. */
@@ -25,4 +26,5 @@ export const ROWS: readonly Row[] = [
   loss,
   descriptors,
   clock,
+  steady(30),
 ]

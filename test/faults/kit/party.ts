@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { TestComponent } from '../../kit/component.ts'
 import type { Gateway } from './gateway.ts'
 
+/** unless said otherwise */
 const PER_SECOND = 200
 const TICK_MS = 10
 const RETRY_MS = 50
@@ -22,6 +23,8 @@ export class Party {
   readonly #to: string
   /** each name's, where it is connected */
   readonly #components = new Map<string, TestComponent>()
+  /** messages written in a second */
+  perSecond = PER_SECOND
   /** when number n+1 was written */
   readonly sentAtMs: number[] = []
   readonly arrivals: Arrival[] = []
@@ -54,7 +57,7 @@ export class Party {
   async speak(signal: AbortSignal): Promise<void> {
     const startMs = performance.now()
     while (!signal.aborted) {
-      const due = Math.floor(((performance.now() - startMs) * PER_SECOND) / 1_000)
+      const due = Math.floor(((performance.now() - startMs) * this.perSecond) / 1_000)
       while (this.sentAtMs.length < due) this.#say()
       await sleep(TICK_MS)
     }

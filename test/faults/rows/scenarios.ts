@@ -6,7 +6,7 @@ import type { ScenarioRow } from '../row.ts'
 const FOLDER = 'test/interop/scenarios'
 const RUN_MS = 180_000
 
-interface Scenario extends Omit<ScenarioRow, 'runScenario'> {
+interface Scenario extends Omit<ScenarioRow, 'runScenario' | 'notInCi'> {
   readonly file: string
   /** of the one test, as a pattern of its full name */
   readonly title: string
@@ -94,6 +94,7 @@ function sums(...fates: readonly (Fate | undefined)[]): Partial<Result> {
 function scenario({ file, title, prefix, figures, ...row }: Scenario): ScenarioRow {
   return {
     ...row,
+    notInCi: 'a scenario, which npm run test:interop runs',
     async runScenario() {
       const { code, out } = await vitest(`${FOLDER}/${file}`, title)
       const line = out.split('\n').find(text => text.startsWith(prefix))
