@@ -73,6 +73,7 @@ export async function startGateway(written: Config, io: GatewayIo): Promise<Gate
   }
   let hosts = createHosts(config, authorityAt)
   let inForce = config
+  let stopped: Promise<void> | null = null
   const federation = await createFederation({
     ...federationOptions(config, hosts.of),
     clock: systemClock,
@@ -122,6 +123,7 @@ export async function startGateway(written: Config, io: GatewayIo): Promise<Gate
     if (steering !== null && nextHosts.server !== hosts.server)
       throw new RestartNeeded('steering sends to a server that is another one')
     await federation.reconfigure(federationOptions(next, nextHosts.of))
+    if (stopped !== null) return
     tellCertificates(next, inForce)
     inForce = next
     hosts = nextHosts
@@ -151,7 +153,6 @@ export async function startGateway(written: Config, io: GatewayIo): Promise<Gate
     check: ({ remote, local }, options) => federation.check(remote, { local, ...options }),
   })
 
-  let stopped: Promise<void> | null = null
   const stop = async () => {
     reload.close()
     certificates.close()

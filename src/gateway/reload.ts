@@ -52,6 +52,15 @@ export class Reload {
 
   async #run(): Promise<void> {
     if (this.#isClosed) return
+    const { onProblem } = this.#options
+    try {
+      await this.#put()
+    } catch (cause) {
+      onProblem(systemFailure(cause) ?? (cause instanceof Error ? cause.message : String(cause)))
+    }
+  }
+
+  async #put(): Promise<void> {
     const { load, become, onWarning, onProblem } = this.#options
     const loaded = load()
     const told = loaded.ok ? loaded.warnings : loaded.problems
@@ -65,11 +74,7 @@ export class Reload {
       )
       return
     }
-    try {
-      await become(loaded.config)
-    } catch (cause) {
-      onProblem(systemFailure(cause) ?? (cause instanceof Error ? cause.message : String(cause)))
-    }
+    await become(loaded.config)
   }
 }
 
