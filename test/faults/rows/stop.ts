@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { between } from '../course.ts'
 import { connections } from '../kit/network.ts'
 import { type Stage, tell } from '../kit/stage.ts'
@@ -40,6 +41,7 @@ export const stopped: StagedRow = {
 const STREAMS = 500
 /** each name has spoken by then */
 const ALL_SPOKEN_MS = 4_000
+const ALL_HEARD_MS = 30_000
 
 export const stoppedCrowd: StagedRow = {
   name: 'sigterm-500',
@@ -61,6 +63,7 @@ export const stoppedCrowd: StagedRow = {
       ...shared(stage),
       beforeMs: ALL_SPOKEN_MS,
       async fault() {
+        await allHeard(stage)
         const standing = connections(stage.montague.gateway.port)
         const found = await stopAndStart(stage)
         return standing >= STREAMS ? found : [`${standing} streams stood`, ...found]
@@ -76,6 +79,16 @@ const shared = (stage: Stage) => ({
   afterMs: 1_500,
   settleMs: 40_000,
 })
+
+/** A first stream that does not stand yet is no stream: each name has been heard. */
+async function allHeard({ montague }: Stage): Promise<void> {
+  const deadlineMs = performance.now() + ALL_HEARD_MS
+  const isHeard = () => new Set(montague.arrivals.map(({ number }) => number % STREAMS)).size === STREAMS
+  while (!isHeard()) {
+    if (performance.now() > deadlineMs) throw new Error(`not all of ${STREAMS} names are heard`)
+    await sleep(100)
+  }
+}
 
 /** @returns what must not be */
 async function stopAndStart({ montague: { gateway } }: Stage): Promise<readonly string[]> {
