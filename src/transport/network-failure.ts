@@ -36,7 +36,7 @@ type Known = Pick<NetworkFailure, 'kind' | 'detail'>
 const BY_STAGE: Readonly<Record<DialStage, Known>> = {
   connect: { kind: 'unreachable', detail: 'could not connect' },
   tls: { kind: 'tls', detail: 'the TLS handshake failed' },
-  http: { kind: 'http', detail: 'the WebSocket upgrade failed' },
+  http: { kind: 'http', detail: 'the HTTP request failed' },
   open: { kind: 'closed', detail: 'the connection was lost' },
 }
 

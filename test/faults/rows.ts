@@ -2,7 +2,7 @@ import type { Row } from './row.ts'
 import { clock } from './rows/clock.ts'
 import { cuts } from './rows/cut.ts'
 import { descriptors } from './rows/descriptors.ts'
-import { loss, partition } from './rows/partition.ts'
+import { delayedLoss, partition } from './rows/partition.ts'
 import { rotation } from './rows/rotation.ts'
 import { killedSenderManaged, killedSenderUnmanaged, killedServers } from './rows/scenarios.ts'
 import { slowReader } from './rows/slow-reader.ts'
@@ -23,7 +23,7 @@ export const ROWS: readonly Row[] = [
   stoppedCrowd,
   rotation,
   slowReader,
-  loss,
+  delayedLoss,
   descriptors,
   clock,
   steady(30),

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type TestCertificate, testAuthority } from '../../kit/authority.ts'
 import { takePorts } from '../../kit/servers/ports.ts'
 import { type Account, close, isClosed } from './account.ts'
+import { type Delay, delayedWay } from './delay.ts'
 import { Gateway } from './gateway.ts'
 import { Party } from './party.ts'
 
@@ -18,6 +19,8 @@ export interface StageOptions {
   readonly also?: number
   /** verona.example is reached there, on 127.0.0.1; capulet.example itself is left to the row, and its other names speak */
   readonly verona?: () => Promise<number>
+  /** of what passes between the two, either way */
+  readonly delay?: Delay
   /** how many files each may have open */
   readonly openFiles?: number
   /** the clock of montague's can be stepped */
@@ -42,6 +45,7 @@ export async function buildStage({
   limits = {},
   also = 0,
   verona,
+  delay,
   openFiles,
   hasClock = false,
 }: StageOptions = {}): Promise<Stage> {
@@ -51,6 +55,9 @@ export async function buildStage({
     authority.issue({ dns: [domain, `*.${domain}`], ekus: ['serverAuth', 'clientAuth'] })
   const ports = await takePorts(4)
   const veronaPort = await verona?.()
+  const ways =
+    delay === undefined ? [] : await Promise.all(ports.slice(0, 2).map(port => delayedWay(port, delay)))
+  const reachedAt = (index: number) => ways[index]?.port ?? ports[index] ?? 0
   const gateways = NAMES.map(
     (domain, index) =>
       new Gateway({
@@ -61,7 +68,7 @@ export async function buildStage({
         componentPort: ports[index + 2] ?? 0,
         peers: {
           ...Object.fromEntries(
-            NAMES.map((name, at) => [name, ports[at] ?? 0] as const).filter(([name]) => name !== domain),
+            NAMES.map((name, at) => [name, reachedAt(at)] as const).filter(([name]) => name !== domain),
           ),
           ...(veronaPort === undefined
             ? {}
@@ -79,6 +86,7 @@ export async function buildStage({
   let parties: readonly Party[] = []
   const end = async (keep: boolean) => {
     for (const party of parties) party.close()
+    for (const way of ways) way.close()
     await Promise.all(gateways.map(gateway => gateway.end('SIGKILL')))
     if (!keep) rmSync(folder, { recursive: true, force: true })
   }
@@ -95,7 +103,9 @@ export async function buildStage({
     ] as const
     for (const party of parties) party.begin('warm')
     await Promise.all(parties.map(party => party.speak(AbortSignal.timeout(200))))
-    await until('messages go both ways', () => warm.every(([from, to]) => isClosed(from, to)))
+    await until('messages go both ways', () =>
+      warm.every(([from, to]) => isClosed(from, to) && to.arrivals.length > 0),
+    )
     return { capulet, montague, ports: ports.slice(0, 2), issue, caPem: authority.caPem, folder, end }
   } catch (error) {
     await end(true)

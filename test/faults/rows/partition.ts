@@ -59,12 +59,13 @@ export function partition(name: string, lengthMs: number, by: number, inDoubt?: 
   }
 }
 
-export const loss: StagedRow = {
-  name: 'loss',
-  fault: '2 % loss (no delay: this kernel makes none)',
+export const delayedLoss: StagedRow = {
+  name: 'delay-loss',
+  fault: '200 ms ± 100 delay, 2 % loss',
   mustHold: 'lost 0',
   runs: 3,
   isFresh: true,
+  stage: { delay: { lowMs: 100, highMs: 300 } },
   run: stage =>
     tell({
       directions: bothWays(stage),
