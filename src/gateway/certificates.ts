@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Clock, Limits } from '../base/index.ts'
+import type { Clock, Limits, Timer } from '../base/index.ts'
 import type { DomainConfig, KeyPairFiles } from './config/config.ts'
 import { readKeyPair } from './config/key-pair.ts'
 import { FileWatch } from './file-watch.ts'
@@ -26,8 +26,9 @@ export class CertificateWatch {
   readonly #watched: readonly Watched[]
   /** digest of what was last looked at, by domain */
   readonly #seen = new Map<string, string>()
-  /** what was wrong with that, by domain; null: nothing */
-  readonly #problems = new Map<string, string | null>()
+  /** what was last told to be wrong, by domain, since all was well */
+  readonly #problems = new Map<string, string>()
+  readonly #timers = new Set<Timer>()
   readonly #files: FileWatch
 
   constructor(options: CertificateWatchOptions) {
@@ -50,6 +51,7 @@ export class CertificateWatch {
 
   close(): void {
     this.#files.close()
+    for (const timer of this.#timers) timer.cancel()
   }
 
   #reloadOne({ domain, identity }: Watched): void {
@@ -58,10 +60,22 @@ export class CertificateWatch {
     if (this.#seen.get(domain.name) === seen) return
     this.#seen.set(domain.name, seen)
     const problem = typeof pem === 'string' ? pem : this.#use({ domain, identity }, pem)
-    const before = this.#problems.get(domain.name)
-    this.#problems.set(domain.name, problem)
-    // Two files are written one after the other: what is wrong with the one is not news when the other has come.
-    if (problem !== null && problem !== before) this.#options.onProblem(domain, problem)
+    if (problem === null) this.#problems.delete(domain.name)
+    else this.#suspect({ domain, identity }, seen, problem)
+  }
+
+  /** Files that are just being written look bad: what is wrong is told where it is still so a moment later. */
+  #suspect({ domain, identity }: Watched, seen: string, problem: string): void {
+    const { clock, limits, onProblem } = this.#options
+    const timer = clock.setTimer(limits.certificateSettleMs, () => {
+      this.#timers.delete(timer)
+      this.#reloadOne({ domain, identity })
+      if (this.#seen.get(domain.name) !== seen || this.#problems.get(domain.name) === problem) return
+      // Two files are written one after the other: what is wrong with the one is not news when the other has come.
+      this.#problems.set(domain.name, problem)
+      onProblem(domain, problem)
+    })
+    this.#timers.add(timer)
   }
 
   /** @returns what is wrong; null where the pair is in force now */

@@ -17,7 +17,14 @@ const RESULTS = '.soak/results.json'
 
 /** All of it runs in a network namespace of its own, in which packets are dropped and sockets are ended. */
 function enter(): number {
-  const args = ['--net', process.execPath, fileURLToPath(import.meta.url), ...process.argv.slice(2)]
+  // Half an hour is two million messages to remember.
+  const args = [
+    '--net',
+    process.execPath,
+    '--max-old-space-size=6144',
+    fileURLToPath(import.meta.url),
+    ...process.argv.slice(2),
+  ]
   const { status, error } = spawnSync('unshare', args, {
     stdio: 'inherit',
     env: { ...process.env, [INSIDE]: 'yes' },

@@ -13,6 +13,8 @@ import { domain } from '../../kit/fronts.ts'
 const authority = testAuthority()
 const issue = () => authority.issue({ dns: ['capulet.example'] })
 
+const SETTLE_MS = 20
+
 let folder: string
 let pair: TestCertificate
 let told: string[]
@@ -55,7 +57,7 @@ function watch(clock: Clock, path = folder, more: { refuse?: string } = {}): Cer
   }
   watching = new CertificateWatch({
     domains: [config],
-    limits: { ...defaultLimits, certificateSettleMs: 20 },
+    limits: { ...defaultLimits, certificateSettleMs: SETTLE_MS },
     clock,
     onChange: (_, pem) => {
       if (more.refuse !== undefined) throw new Error(more.refuse)
@@ -64,6 +66,12 @@ function watch(clock: Clock, path = folder, more: { refuse?: string } = {}): Cer
     onProblem: (_, detail) => tell(`problem ${detail}`),
   })
   return watching
+}
+
+/** Look, and look again when what is being written has been. */
+const look = (watched: CertificateWatch, clock: VirtualClock) => {
+  watched.reload()
+  clock.advance(SETTLE_MS)
 }
 
 const nextTold = () =>
@@ -95,50 +103,67 @@ describe('CertificateWatch', () => {
   })
 
   it('keeps the pair in force while the new one does not fit, and says so once', () => {
-    const watched = watch(new VirtualClock())
+    const clock = new VirtualClock()
+    const watched = watch(clock)
     const renewed = issue()
     writeFileSync(join(folder, 'c.pem'), renewed.certificatePem)
-    watched.reload()
-    watched.reload()
+    look(watched, clock)
+    look(watched, clock)
     expect(told).toEqual([
       'problem /c.key: expected the private key of the certificate, got the key of another one',
     ])
     write(renewed)
-    watched.reload()
+    look(watched, clock)
     expect(told.slice(1)).toEqual([renewed.certificatePem])
   })
 
   it('says the same once, where the other file changes behind the one that is bad, and again after a good pair', () => {
-    const watched = watch(new VirtualClock())
+    const clock = new VirtualClock()
+    const watched = watch(clock)
     const spoil = () => {
       writeFileSync(join(folder, 'c.pem'), 'no certificate')
-      watched.reload()
+      look(watched, clock)
       writeFileSync(join(folder, 'c.key'), issue().keyPem)
-      watched.reload()
+      look(watched, clock)
     }
     spoil()
     const problem = told[0] ?? ''
     expect(told).toEqual([expect.stringContaining('problem /c.pem: ')])
     const renewed = issue()
     write(renewed)
-    watched.reload()
+    look(watched, clock)
     spoil()
     expect(told).toEqual([problem, renewed.certificatePem, problem])
   })
 
+  it('says nothing of files that are just being written', () => {
+    const clock = new VirtualClock()
+    const watched = watch(clock)
+    writeFileSync(join(folder, 'c.pem'), '')
+    watched.reload()
+    const renewed = issue()
+    writeFileSync(join(folder, 'c.pem'), renewed.certificatePem)
+    watched.reload()
+    write(renewed)
+    clock.advance(SETTLE_MS)
+    expect(told).toEqual([renewed.certificatePem])
+  })
+
   it('says that a file is gone, and takes it when it is back', () => {
-    const watched = watch(new VirtualClock())
+    const clock = new VirtualClock()
+    const watched = watch(clock)
     rmSync(join(folder, 'c.key'))
-    watched.reload()
+    look(watched, clock)
     write(pair)
-    watched.reload()
+    look(watched, clock)
     expect(told).toEqual(['problem /c.key: no such file', pair.certificatePem])
   })
 
   it('a pair that its user refuses is a problem', () => {
-    const watched = watch(new VirtualClock(), folder, { refuse: 'not this one' })
+    const clock = new VirtualClock()
+    const watched = watch(clock, folder, { refuse: 'not this one' })
     write(issue())
-    watched.reload()
+    look(watched, clock)
     expect(told).toEqual(['problem not this one'])
   })
 
