@@ -13,6 +13,7 @@ export const rotation: StagedRow = {
   mustHold: 'no stream dropped; the bad file reported, old certificate kept',
   runs: 3,
   clocks: 'clocks divided by 10',
+  stage: { limits: { certificate_settle: '50ms' } },
   isFresh: true,
   run: stage =>
     tell({
