@@ -129,7 +129,10 @@ export class Listener {
   #onConnection(socket: Socket): void {
     const { remoteAddress = '' } = socket
     const { admission } = this.#options
-    const evict = () => socket.destroy()
+    const evict = () => {
+      this.#answers.report(remoteAddress, 'limit', EVICTED)
+      socket.destroy()
+    }
     const isProxy = this.#behind?.trusts(remoteAddress) === true
     const admitted = isProxy ? admission.enterForOthers(evict) : admission.enter(remoteAddress, evict)
     if (!admitted.ok) {
@@ -238,11 +241,7 @@ export class Listener {
     }
     if (place !== null) {
       place.evict = () => {
-        this.#answers.report(
-          transport.facts.remoteAddress,
-          'limit',
-          'its place was needed before it had authenticated',
-        )
+        this.#answers.report(transport.facts.remoteAddress, 'limit', EVICTED)
         if (arrival.onEvict === null) transport.close(1008, 'no room')
         else arrival.onEvict()
       }
@@ -276,6 +275,7 @@ export class Listener {
   }
 }
 
+const EVICTED = 'its place was needed before it had authenticated'
 const REFUSED = {
   connections: 'there are as many connections as we hold',
   rate: 'new connections come too fast from this address',

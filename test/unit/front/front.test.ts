@@ -194,6 +194,16 @@ describe('places', () => {
     for (const peer of [third, fourth, fifth]) expect(peer.isEnded).toBe(false)
   })
 
+  it('who has to go without having asked for anything is told of too', async () => {
+    const test = await running({ limits: { unauthenticatedTotal: 1 } })
+    const first = await rawTls(test.port)
+    await rawTls(test.port)
+    await first.ended()
+    expect(test.refusals()).toMatchObject([
+      { reason: 'limit', detail: 'its place was needed before it had authenticated' },
+    ])
+  })
+
   it('no more connections than there are places, whoever they are', async () => {
     const test = await running({ limits: { connections: 2 } })
     const first = await rawTls(test.port)
