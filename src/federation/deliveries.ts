@@ -1,8 +1,9 @@
 import type { Observer } from '../base/index.ts'
-import type { Domain, Stanza } from '../xmpp/index.ts'
+import { type Domain, type Stanza, toStanzaError } from '../xmpp/index.ts'
 import type { Account } from './account.ts'
 import type { Delivery, Host } from './host.ts'
 import { InHand } from './in-hand.ts'
+import { GONE } from './reasons.ts'
 import type { Returns } from './route-options.ts'
 
 export interface DeliveriesOptions {
@@ -47,7 +48,7 @@ export class Deliveries {
   deliver(stanza: Stanza): Promise<void> | undefined {
     const host = this.#options.hosts.get(stanza.to.domain)
     if (this.#stopped) return this.#settle(stanza, STOPPED)
-    if (host === undefined) return this.#settle(stanza, GONE)
+    if (host === undefined) return this.#settle(stanza, NOT_SERVED)
     const delivery = this.#hand(stanza, host)
     if (!(delivery instanceof Promise)) return this.#settle(stanza, delivery)
     this.#held += 1
@@ -106,9 +107,5 @@ function checked(delivery: Delivery): Delivery {
 
 const STOPPED: Delivery = { taken: false, condition: 'service-unavailable', text: 'this server is stopping' }
 /** A stream that serves other pairs, too, outlives this one's domain. */
-const GONE: Delivery = {
-  taken: false,
-  condition: 'service-unavailable',
-  text: 'this domain is no longer served here',
-}
+const NOT_SERVED: Delivery = { taken: false, ...toStanzaError(GONE) }
 const DEFECT: Delivery = { taken: false, condition: 'internal-server-error' }

@@ -11,7 +11,7 @@ export interface CertificateWatchOptions {
   readonly clock: Clock
   /** a new pair that fits; a throw counts as a problem */
   readonly onChange: (domain: DomainConfig, pem: { certificate: string; key: string }) => void
-  /** the files changed and cannot be used: the pair in force stays. Told once, until they are right or something else is wrong. */
+  /** the files changed and cannot be used: the pair in force stays. Told once per content. */
   readonly onProblem: (domain: DomainConfig, detail: string) => void
 }
 
@@ -26,8 +26,7 @@ export class CertificateWatch {
   readonly #watched: readonly Watched[]
   /** digest of what was last looked at, by domain */
   readonly #seen = new Map<string, string>()
-  /** what was last told to be wrong, by domain, since all was well */
-  readonly #problems = new Map<string, string>()
+  /** of second looks */
   readonly #timers = new Set<Timer>()
   readonly #files: FileWatch
 
@@ -44,7 +43,7 @@ export class CertificateWatch {
     this.#files = new FileWatch({ ...options, files, onLook: () => this.reload() })
   }
 
-  /** Read all files now (SIGHUP). */
+  /** Read all files now. */
   reload(): void {
     for (const watched of this.#watched) this.#reloadOne(watched)
   }
@@ -60,20 +59,16 @@ export class CertificateWatch {
     if (this.#seen.get(domain.name) === seen) return
     this.#seen.set(domain.name, seen)
     const problem = typeof pem === 'string' ? pem : this.#use({ domain, identity }, pem)
-    if (problem === null) this.#problems.delete(domain.name)
-    else this.#suspect({ domain, identity }, seen, problem)
+    if (problem !== null) this.#suspect({ domain, identity }, seen, problem)
   }
 
-  /** Files that are just being written look bad: what is wrong is told where it is still so a moment later. */
+  /** Two files that are just being written, one after the other, look bad: what is wrong is told where they stay like that. */
   #suspect({ domain, identity }: Watched, seen: string, problem: string): void {
     const { clock, limits, onProblem } = this.#options
     const timer = clock.setTimer(limits.certificateSettleMs, () => {
       this.#timers.delete(timer)
       this.#reloadOne({ domain, identity })
-      if (this.#seen.get(domain.name) !== seen || this.#problems.get(domain.name) === problem) return
-      // Two files are written one after the other: what is wrong with the one is not news when the other has come.
-      this.#problems.set(domain.name, problem)
-      onProblem(domain, problem)
+      if (this.#seen.get(domain.name) === seen) onProblem(domain, problem)
     })
     this.#timers.add(timer)
   }

@@ -13,8 +13,9 @@ export function openFilesLimit(read: () => string = readLimits): number | null {
 }
 
 /**
- * Limits whose `connections` leave descriptors for what else the gateway opens: streams that it dials, files, DNS. Whoever
- * runs out of them can neither accept nor dial, and not even say so.
+ * Limits whose `connections` leave descriptors for what else the gateway opens: a connection that comes may need one that
+ * goes, to the peer or to a server behind. Whoever runs out of them can neither accept nor dial, and not even say so.
+ * Strangers leave room for peers.
  * @returns what was changed, for the operator; null: nothing
  */
 export function fitConnections(
@@ -25,10 +26,14 @@ export function fitConnections(
   const most = Math.max(1, Math.floor(openFiles * SHARE))
   if (limits.connections <= most) return { limits, warning: null }
   const warning = `connections is ${limits.connections}, but this process may open ${openFiles} files: ${most} it is (LimitNOFILE, ulimit -n)`
-  return { limits: { ...limits, connections: most }, warning }
+  const strangers = Math.max(1, Math.floor(most * STRANGERS_SHARE))
+  const unauthenticatedTotal = Math.min(limits.unauthenticatedTotal, strangers)
+  return { limits: { ...limits, connections: most, unauthenticatedTotal }, warning }
 }
 
-const SHARE = 0.75
+const SHARE = 0.5
+/** of the connections */
+const STRANGERS_SHARE = 0.5
 
 function readLimits(): string {
   return readFileSync('/proc/self/limits', 'utf8')

@@ -1,5 +1,5 @@
 import { type FSWatcher, watch } from 'node:fs'
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
 import type { Clock, Limits, Timer } from '../base/index.ts'
 
 export interface FileWatchOptions {
@@ -23,7 +23,10 @@ export class FileWatch {
 
   constructor(options: FileWatchOptions) {
     this.#options = options
-    for (const folder of new Set(options.files.map(dirname))) this.#watch(folder)
+    for (const folder of new Set(options.files.map(file => dirname(file)))) {
+      const names = options.files.filter(file => dirname(file) === folder).map(file => basename(file))
+      this.#watch(folder, new Set(names))
+    }
     this.#schedulePoll()
   }
 
@@ -33,9 +36,15 @@ export class FileWatch {
     for (const watcher of this.#watchers) watcher.close()
   }
 
-  #watch(folder: string): void {
+  /**
+   * Others of the folder count where they come, go or are renamed, as ours may be links to them; not where they are
+   * written: a log beside ours would put off the look for as long as it is written.
+   */
+  #watch(folder: string, names: ReadonlySet<string>): void {
     try {
-      const watcher = watch(folder, { persistent: false }, () => this.#changed())
+      const watcher = watch(folder, { persistent: false }, (event, name) => {
+        if (event === 'rename' || name === null || names.has(name)) this.#changed()
+      })
       // The folder went away or cannot be watched any longer: polling goes on.
       watcher.on('error', () => watcher.close())
       this.#watchers.push(watcher)

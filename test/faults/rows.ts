@@ -26,5 +26,5 @@ export const ROWS: readonly Row[] = [
   delayedLoss,
   descriptors,
   clock,
-  steady(30),
+  steady,
 ]

@@ -156,6 +156,11 @@ export class Gateway {
     return this.#ended
   }
 
+  /** The lines of one event. */
+  logged(event: string): readonly Readonly<Record<string, unknown>>[] {
+    return this.log().filter(line => line['event'] === event)
+  }
+
   /** The structured log, of all its processes. */
   log(): readonly Readonly<Record<string, unknown>>[] {
     return readFileSync(join(this.folder, 'log'), 'utf8')

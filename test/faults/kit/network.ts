@@ -6,6 +6,8 @@ import { execFileSync } from 'node:child_process'
 const run = (program: string, ...args: readonly string[]) =>
   execFileSync(program, args, { stdio: ['ignore', 'pipe', 'pipe'] }).toString()
 
+const lines = (text: string) => text.split('\n').filter(line => line.trim() !== '').length
+
 /** Once, at the start: the namespace has a loopback that is down. */
 export function openNamespace(): void {
   run('ip', 'link', 'set', 'lo', 'up')
@@ -16,14 +18,12 @@ export function openNamespace(): void {
 /** Reset the connections of these ports. @returns how many sockets the kernel has closed, both ends counted */
 export function cut(ports: readonly number[]): number {
   const which = ports.flatMap(port => [`dport = :${port}`, `sport = :${port}`]).join(' or ')
-  const out = run('ss', '-H', '-K', '-t', 'state', 'established', `( ${which} )`)
-  return out.split('\n').filter(line => line.trim() !== '').length
+  return lines(run('ss', '-H', '-K', '-t', 'state', 'established', `( ${which} )`))
 }
 
 /** How many connections to the port stand. */
 export function connections(port: number): number {
-  const out = run('ss', '-H', '-t', 'state', 'established', `( sport = :${port} )`)
-  return out.split('\n').filter(line => line.trim() !== '').length
+  return lines(run('ss', '-H', '-t', 'state', 'established', `( sport = :${port} )`))
 }
 
 /** Nothing reaches these ports or comes from them, until `mend`. */

@@ -144,13 +144,20 @@ export async function tell(course: Course): Promise<Told> {
   for (const party of new Set(directions.flat())) party.begin(`run${runs}`)
   const done = new AbortController()
   const speaking = directions.map(([speaker]) => speaker.speak(done.signal))
-  await sleep(course.beforeMs)
-  const faultWallMs = Date.now()
-  const found = await course.fault()
-  const overMs = performance.now()
-  await sleep(course.afterMs)
-  done.abort()
-  await Promise.all(speaking)
+  let faultWallMs = 0
+  let overMs = 0
+  let found: readonly string[]
+  try {
+    await sleep(course.beforeMs)
+    faultWallMs = Date.now()
+    found = await course.fault()
+    overMs = performance.now()
+    await sleep(course.afterMs)
+  } finally {
+    // Also behind a fault that throws: who goes on speaking keeps the process.
+    done.abort()
+    await Promise.all(speaking)
+  }
   const deadlineMs = performance.now() + settleMs
   const closed = () => directions.every(([speaker, hearer]) => isClosed(speaker, hearer))
   while (!closed() && performance.now() < deadlineMs) await sleep(20)
@@ -177,8 +184,7 @@ function detection(directions: readonly Direction[], sinceMs: number): number | 
   const gateways = new Set(directions.flat().map(({ gateway }) => gateway))
   const times = [...gateways].flatMap(gateway =>
     gateway
-      .log()
-      .filter(({ event }) => event === 'stream:ended')
+      .logged('stream:ended')
       .map(({ time }) => Date.parse(String(time)) - sinceMs)
       .filter(ms => ms >= 0),
   )

@@ -42,10 +42,10 @@ export const clock: StagedRow = {
 async function step(stage: Stage, offset: string, reason: string): Promise<readonly string[]> {
   const { gateway } = stage.montague
   const usualMs = await cpuMs(gateway)
-  const endedBefore = logged(gateway, 'stream:ended').length
+  const endedBefore = gateway.logged('stream:ended').length
   gateway.stepClock(offset)
   const steppedMs = await cpuMs(gateway)
-  const ended = logged(gateway, 'stream:ended').length - endedBefore
+  const ended = gateway.logged('stream:ended').length - endedBefore
   const judgedBefore = refusals(gateway, reason).length
   cut(stage.ports)
   await sleep(WATCHED_MS)
@@ -68,6 +68,5 @@ async function cpuMs(gateway: Gateway): Promise<number> {
   return gateway.cpuMs - before
 }
 
-const logged = (gateway: Gateway, event: string) => gateway.log().filter(line => line['event'] === event)
 const refusals = (gateway: Gateway, reason: string) =>
-  logged(gateway, 'identity').filter(line => line['ok'] === false && line['reason'] === reason)
+  gateway.logged('identity').filter(line => line['ok'] === false && line['reason'] === reason)

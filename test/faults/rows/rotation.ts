@@ -21,7 +21,7 @@ export const rotation: StagedRow = {
       beforeMs: 300,
       async fault() {
         const { gateway } = stage.capulet
-        const count = (name: string) => gateway.log().filter(({ event }) => event === name).length
+        const count = (event: string) => gateway.logged(event).length
         const loadedBefore = count('certificate:loaded')
         const problemsBefore = count('certificate:problem')
         const endedBefore = count('stream:ended')

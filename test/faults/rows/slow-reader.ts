@@ -108,7 +108,7 @@ function message(id: string, body: string): string {
 
 async function established(gateway: Gateway, remote: string): Promise<void> {
   const deadlineMs = performance.now() + 10_000
-  while (!gateway.log().some(line => line['event'] === 'stream:established' && line['remote'] === remote)) {
+  while (!gateway.logged('stream:established').some(line => line['remote'] === remote)) {
     if (performance.now() > deadlineMs) throw new Error(`no stream to ${remote}`)
     await sleep(20)
   }

@@ -5,6 +5,7 @@ import { cut } from '../kit/network.ts'
 import { type Stage, tell } from '../kit/stage.ts'
 import { expecting, type StagedRow } from '../row.ts'
 
+const MINUTES = 30
 const PER_SECOND = 500
 const CUT_EVERY_MS = 10_000
 const SAMPLES_PER_CUT = 2
@@ -17,34 +18,32 @@ interface Sample {
   readonly openFiles: number
 }
 
-export function steady(minutes: number): StagedRow {
-  return {
-    name: `steady-${minutes}min`,
-    fault: `${minutes} minutes at ${PER_SECOND} stanzas/s each way, a cut every 10 s`,
-    mustHold: 'lost 0, duplicates 0, order kept; neither memory nor descriptors slope',
-    runs: 1,
-    isFresh: true,
-    notInCi: 'it takes half an hour',
-    run(stage) {
-      for (const party of [stage.capulet, stage.montague]) party.perSecond = PER_SECOND
-      return tell({
-        directions: bothWays(stage),
-        beforeMs: 1_000,
-        fault: () => goOn(stage, minutes),
-        afterMs: 1_000,
-        settleMs: 60_000,
-      })
-    },
-    violations: expecting({ lost: 0, bounced: 0, duplicates: 0, order: 'kept' }),
-  }
+export const steady: StagedRow = {
+  name: 'steady',
+  fault: `${MINUTES} minutes at ${PER_SECOND} stanzas/s each way, a cut every 10 s`,
+  mustHold: 'lost 0, duplicates 0, order kept; neither memory nor descriptors slope',
+  runs: 1,
+  isFresh: true,
+  notInCi: 'it takes half an hour',
+  run(stage) {
+    for (const party of [stage.capulet, stage.montague]) party.perSecond = PER_SECOND
+    return tell({
+      directions: bothWays(stage),
+      beforeMs: 1_000,
+      fault: () => goOn(stage),
+      afterMs: 1_000,
+      settleMs: 60_000,
+    })
+  },
+  violations: expecting({ lost: 0, bounced: 0, duplicates: 0, order: 'kept' }),
 }
 
-async function goOn(stage: Stage, minutes: number): Promise<readonly string[]> {
+async function goOn(stage: Stage): Promise<readonly string[]> {
   const gateways = [stage.capulet.gateway, stage.montague.gateway]
   const samples = new Map<Gateway, Sample[]>(gateways.map(gateway => [gateway, []]))
   const startMs = performance.now()
   const elapsedMinutes = () => (performance.now() - startMs) / 60_000
-  while (elapsedMinutes() < minutes) {
+  while (elapsedMinutes() < MINUTES) {
     for (let count = 0; count < SAMPLES_PER_CUT; count++) {
       await sleep(CUT_EVERY_MS / SAMPLES_PER_CUT)
       for (const [gateway, taken] of samples) {

@@ -95,7 +95,7 @@ async function stopAndStart({ montague: { gateway } }: Stage): Promise<readonly 
   const startMs = performance.now()
   const code = await gateway.end('SIGTERM')
   const ms = performance.now() - startMs
-  const own = gateway.log().find(({ event }) => event === 'stopped')
+  const own = gateway.logged('stopped')[0]
   await gateway.start()
   return [
     ...(code === 0 ? [] : [`exit code ${code}`]),

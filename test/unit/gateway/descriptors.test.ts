@@ -28,11 +28,11 @@ describe('fitConnections', () => {
       expect(fitConnections(defaultLimits, openFiles)).toEqual({ limits: defaultLimits, warning: null })
   })
 
-  it('leaves a quarter for everything else, and says so', () => {
+  it('leaves half for everything else, and half of it to peers, and says so', () => {
     const { limits, warning } = fitConnections(defaultLimits, 1_024)
-    expect(limits).toEqual({ ...defaultLimits, connections: 768 })
+    expect(limits).toEqual({ ...defaultLimits, connections: 512, unauthenticatedTotal: 256 })
     expect(warning).toBe(
-      'connections is 10000, but this process may open 1024 files: 768 it is (LimitNOFILE, ulimit -n)',
+      'connections is 10000, but this process may open 1024 files: 512 it is (LimitNOFILE, ulimit -n)',
     )
   })
 })
